@@ -1,0 +1,175 @@
+"""The values that walk from stage to stage: estate, gaps, verdicts. All frozen, all plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from mappings.states import Confidence, VerdictKind
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One ARM resource as the source described it."""
+
+    id: str
+    name: str
+    type: str
+    """`Namespace/type[/type]`, in the spelling of the source; compare case-insensitively."""
+    location: str = ""
+    """As spelt by the source ("eastus", "East US", "global", ""); normalise with `mappings.regions.normal`."""
+    kind: str = ""
+    sku: Mapping[str, Any] = field(default_factory=dict)
+    """`name`, `tier`, `capacity`, ... as far as given."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    """Marketplace plan, empty where there is none."""
+    zones: tuple[str, ...] = ()
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    subscription_id: str = ""
+    resource_group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that should have been listed and was not. Never an empty list."""
+
+    scope: str
+    """ARM id, blob endpoint or file path that could not be listed."""
+    what: str
+    """What is missing from the inventory because of it."""
+    why: str
+    """The service's own words, shortened; no secrets."""
+    code: str = ""
+    """`error.code` or `x-ms-error-code`, or an own word such as "BrokenListing"."""
+    remedy: str = ""
+    """What to ask whom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How many resources each lister saw in one subscription: the control-plane half of in = out."""
+
+    subscription_id: str
+    graph: int | None
+    """None where Resource Graph was not asked or did not answer."""
+    arm: int | None
+    only_graph: tuple[str, ...] = ()
+    """Ids that only Resource Graph returned."""
+    only_arm: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    id: str
+    name: str
+    tenant_id: str
+    quota_id: str = ""
+    """`subscriptionPolicies.quotaId`; starts with `CSP_` for a CSP subscription."""
+    state: str = "Enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceGroup:
+    id: str
+    name: str
+    location: str
+    subscription_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSurvey:
+    """What one container held when it was surveyed: sizes the plan and cuts the shards."""
+
+    account: str
+    container: str
+    objects: int
+    """Listed entries, snapshots included."""
+    bytes: int
+    snapshots: int = 0
+    by_type: Mapping[str, int] = field(default_factory=dict)
+    by_tier: Mapping[str, int] = field(default_factory=dict)
+    cuts: tuple[str, ...] = ()
+    """Names at which shards begin, ascending; the first shard begins before every name."""
+    shard_objects: tuple[int, ...] = ()
+    """Entries counted in each shard, one more item than `cuts`."""
+    shard_bytes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What exists in the source, with what could not be seen."""
+
+    cloud: str
+    tenant_id: str
+    scope: str
+    """What was asked for: subscriptions, management group or file names, for a reader."""
+    taken_at: datetime
+    resources: tuple[Resource, ...]
+    gaps: tuple[Gap, ...] = ()
+    seen: tuple[Seen, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    groups: tuple[ResourceGroup, ...] = ()
+    containers: tuple[ContainerSurvey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetChoice:
+    """Where a resource is meant to live in the target."""
+
+    type: str = ""
+    """ARM type in Azure Government, "" where there is none."""
+    region: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One further rule that applies to the resource besides the one that decided, e.g. a retirement or hidden classic."""
+
+    rule: str
+    verdict: VerdictKind
+    reason: str
+    source: str
+    checked: date
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for one resource: what, by which rule, why, from which source, as of when, and what to do."""
+
+    resource_id: str
+    type: str
+    location: str
+    verdict: VerdictKind
+    rule: str
+    """Rule id, or "no-rule" for `unknown` without one."""
+    reason: str
+    source: str
+    checked: date | None
+    remedy: str
+    target: TargetChoice
+    confidence: Confidence = Confidence.INFERRED
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Every resource of an inventory with its verdict: `len(verdicts) == len(inventory.resources)`."""
+
+    inventory: Inventory
+    verdicts: tuple[Verdict, ...]
+    catalogue_date: date | None
+    """The newest check date in the catalogue used."""
+
+    def by_verdict(self) -> dict[str, int]:
+        """Counts per verdict, every kind present."""
+        counts = {kind.value: 0 for kind in VerdictKind}
+        for verdict in self.verdicts:
+            counts[verdict.verdict.value] += 1
+        return counts

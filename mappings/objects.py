@@ -1,0 +1,194 @@
+"""Values of the blob data plane: what a listing says of one object, and what a copy did with it.
+
+Source of the facts: Blob service REST, "List Blobs", "Get Blob", "Put Blob From URL", "Put Block From URL"
+(learn.microsoft.com/rest/api/storageservices).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from mappings.states import Change, Outcome, ProofLevel, Route
+
+
+class BlobType(StrEnum):
+    BLOCK = "BlockBlob"
+    APPEND = "AppendBlob"
+    PAGE = "PageBlob"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpHeaders:
+    """The five stored HTTP headers and the Content-MD5 label ("" or b"" where unset)."""
+
+    content_type: str = ""
+    content_encoding: str = ""
+    content_language: str = ""
+    content_disposition: str = ""
+    cache_control: str = ""
+    content_md5: bytes = b""
+    """A label set by whoever wrote the blob; it travels, and it proves nothing."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """Identity of one listed object inside a container; sorts as the service lists."""
+
+    name: str
+    snapshot: str = ""
+    """`x-ms-snapshot` date-time of a snapshot, "" for the base blob. Snapshots of a name come before its base blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """One entry of a List Blobs page."""
+
+    name: str
+    snapshot: str
+    blob_type: BlobType
+    size: int
+    etag: str
+    """Quoted, as a header would carry it."""
+    last_modified: datetime
+    headers: HttpHeaders = field(default_factory=HttpHeaders)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    tier: str = ""
+    """"Hot", "Cool", "Cold", "Archive", "P10", ... ; "" where the account has none."""
+    tier_inferred: bool = False
+    """True where the tier is the account's default and not the blob's own."""
+    archive_status: str = ""
+    created: datetime | None = None
+    sequence_number: int = 0
+    """Page blobs only."""
+    sealed: bool = False
+    """Append blobs only."""
+    lease_status: str = ""
+    encryption_scope: str = ""
+    customer_key: bool = False
+    """True where the blob is under a customer-provided key (CPK)."""
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey(self.name, self.snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """One stored access policy of a container."""
+
+    id: str
+    start: str = ""
+    expiry: str = ""
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSettings:
+    """What a container carries besides blobs."""
+
+    name: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    public_access: str = ""
+    """"", "blob" or "container"."""
+    policies: tuple[AccessPolicy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the target service answered to a write."""
+
+    etag: str
+    last_modified: datetime | None = None
+    crc64: bytes | None = None
+    """`x-ms-content-crc64` (8 bytes, as sent) of the bytes of this request, None where the service sends none."""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """One object in one manifest: what was read, what was written, how, and how strongly it is proved."""
+
+    name: str
+    snapshot: str
+    blob_type: str
+    size: int
+    source_etag: str
+    source_last_modified: datetime
+    outcome: Outcome
+    change: Change
+    route: Route | None
+    """None where no content travelled."""
+    proof: ProofLevel | None
+    """None where nothing of the object is at the target by us."""
+    target_etag: str = ""
+    target_snapshot: str = ""
+    """Snapshot time that the target gave, for copied snapshots."""
+    source_crc64: str = ""
+    """Base64 of the CRC-64/NVME of the source bytes as read by us; "" where not read."""
+    target_crc64: str = ""
+    """Base64 of the CRC-64/NVME of the whole blob, composed of what the target service computed; "" where it gave none."""
+    sha256: str = ""
+    """Hex; of the bytes that went through or were read back; "" where not computed."""
+    tier: str = ""
+    headers_digest: str = ""
+    metadata_digest: str = ""
+    tags_digest: str = ""
+    reason: str = ""
+    """Why excluded or failed; with the remedy."""
+    attempts: int = 1
+    started: datetime | None = None
+    finished: datetime | None = None
+    request_id: str = ""
+    """`x-ms-request-id` of the committing request."""
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey(self.name, self.snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of one shard, run or migration; adds up. `listed == copied + same + excluded + failed` or it is not proved."""
+
+    listed: int = 0
+    copied: int = 0
+    same: int = 0
+    excluded: int = 0
+    failed: int = 0
+    deleted: int = 0
+    """Reported deletions and extras at the target; not part of `listed`."""
+    bytes: int = 0
+    """Bytes that travelled to the target."""
+    pull: int = 0
+    """Objects whose content travelled by pull."""
+    stream: int = 0
+    proof: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Objects at each proof level L0..L3, each object counted once, at its highest level."""
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            listed=self.listed + other.listed,
+            copied=self.copied + other.copied,
+            same=self.same + other.same,
+            excluded=self.excluded + other.excluded,
+            failed=self.failed + other.failed,
+            deleted=self.deleted + other.deleted,
+            bytes=self.bytes + other.bytes,
+            pull=self.pull + other.pull,
+            stream=self.stream + other.stream,
+            proof=(
+                self.proof[0] + other.proof[0],
+                self.proof[1] + other.proof[1],
+                self.proof[2] + other.proof[2],
+                self.proof[3] + other.proof[3],
+            ),
+        )
+
+    @property
+    def whole(self) -> bool:
+        """In = out: every listed object has exactly one outcome."""
+        return self.listed == self.copied + self.same + self.excluded + self.failed

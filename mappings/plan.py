@@ -1,0 +1,108 @@
+"""The plan: a frozen, content-hashed list of steps. Dry run, review and run consume this same value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CreateResourceGroup:
+    """Make sure a resource group exists in the target subscription."""
+
+    name: str
+    region: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source_id: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"resource-group/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateStorageAccount:
+    """Make sure a storage account exists with these settings."""
+
+    name: str
+    """Target name; differs from the source's where that was taken."""
+    resource_group: str
+    region: str
+    kind: str
+    sku: str
+    source_id: str
+    source_account: str
+    access_tier: str = ""
+    minimum_tls: str = "TLS1_2"
+    allow_public_access: bool = False
+    allow_shared_key: bool = True
+    https_only: bool = True
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return f"storage-account/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateContainer:
+    """Make sure a container exists; its metadata, access level and policies are those of the source."""
+
+    account: str
+    name: str
+    source_account: str
+
+    @property
+    def id(self) -> str:
+        return f"container/{self.account}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyShard:
+    """Copy one contiguous key range of one container."""
+
+    source_account: str
+    target_account: str
+    container: str
+    begin: str
+    """First name of the range, inclusive; "" begins before every name."""
+    end: str | None
+    """First name after the range, exclusive; None has no end."""
+    objects: int
+    """Entries seen at the survey, for progress and ETA only."""
+    bytes: int
+    number: int
+    """0, 1, ... within the container."""
+
+    @property
+    def id(self) -> str:
+        return f"shard/{self.source_account}/{self.container}/{self.number:05d}"
+
+
+Step = CreateResourceGroup | CreateStorageAccount | CreateContainer | CopyShard
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A resource that this plan does not move, and why; in = out for the plan."""
+
+    resource_id: str
+    type: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `migrate --plan ID --apply` will do, in order."""
+
+    id: str
+    """First 12 hex digits of `hash`."""
+    hash: str
+    """SHA-256 of the canonical JSON of everything below."""
+    created_at: datetime
+    """Not part of the hash."""
+    steps: tuple[Step, ...]
+    left_out: tuple[LeftOut, ...]
+    cannot_keep: tuple[str, ...]
+    """Properties that no copy can keep (creation time, Last-Modified, ...), said before the start."""

@@ -1,0 +1,72 @@
+"""What the ledger tells of runs and shards; readers, reports and the command line share these values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from mappings.objects import EvidenceRow, Tally
+from mappings.plan import CopyShard
+from mappings.states import RunState, ShardState
+
+
+class RunKind(StrEnum):
+    ASSESS = "assess"
+    MIGRATE = "migrate"
+    RESYNC = "resync"
+    VERIFY = "verify"
+    CUTOVER = "cutover"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run of one flow."""
+
+    id: str
+    kind: RunKind
+    plan_id: str
+    """"" for runs without a plan (assess)."""
+    state: RunState
+    started: datetime
+    finished: datetime | None
+    tally: Tally = field(default_factory=Tally)
+    exit_code: int | None = None
+    detail: str = ""
+    """One sentence for a reader, e.g. why it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRecord:
+    """One shard in one run."""
+
+    run_id: str
+    shard: CopyShard
+    state: ShardState
+    attempt: int
+    tally: Tally
+    owner: str = ""
+    manifest: str = ""
+    """Path of the newest finished manifest, relative to the migration folder; "" where there is none."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lease on one shard: only its holder, at this fence, may finish it."""
+
+    run_id: str
+    shard: CopyShard
+    owner: str
+    fence: int
+    attempt: int
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectNote:
+    """One object that a reader must see: a difference, a failure, an exclusion, a reported deletion."""
+
+    account: str
+    container: str
+    row: EvidenceRow

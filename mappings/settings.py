@@ -1,0 +1,193 @@
+"""`migration.toml` as a frozen value. The text is handed in; secrets are named by environment variable, never held."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from mappings.clouds import Cloud, cloud_named
+from mappings.errors import FixTheInput
+
+Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", to_lower=True)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Credential(_Part):
+    """How one side signs in. One identity per cloud, never the same for both."""
+
+    kind: Literal["client-secret", "certificate", "managed-identity", "workload-identity", "azure-cli"] = (
+        "client-secret"
+    )
+    client_id: str = ""
+    secret_env: str = ""
+    """Environment variable that holds the client secret (`client-secret`)."""
+    certificate_path: str = ""
+    """PEM or PFX file (`certificate`)."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Credential:
+        if self.kind == "client-secret" and not (self.client_id and self.secret_env):
+            raise ValueError('kind "client-secret" needs client_id and secret_env')
+        if self.kind == "certificate" and not (self.client_id and self.certificate_path):
+            raise ValueError('kind "certificate" needs client_id and certificate_path')
+        return self
+
+
+class SharedKey(_Part):
+    """A source account that can only be read with its key (classic accounts). Its use is a finding in the report."""
+
+    account: str
+    key_env: str
+    """Environment variable that holds the account key."""
+
+
+class Source(_Part):
+    cloud: str
+    tenant_id: Guid
+    subscriptions: tuple[Guid, ...] = Field(min_length=1)
+    credential: Credential
+    shared_keys: tuple[SharedKey, ...] = ()
+
+    @property
+    def in_cloud(self) -> Cloud:
+        return cloud_named(self.cloud)
+
+
+class Target(_Part):
+    cloud: str
+    tenant_id: Guid
+    subscription: Guid
+    credential: Credential
+    region: str = ""
+    """Azure Government region for everything that `regions` does not name; "" takes the nearest by the region table."""
+    regions: dict[str, str] = Field(default_factory=dict)
+    """Source region -> target region, where the customer decides otherwise than the region table."""
+    resource_group_prefix: str = ""
+    account_names: dict[str, str] = Field(default_factory=dict)
+    """Source storage account -> target name, where the customer wants a name of their own."""
+
+    @property
+    def in_cloud(self) -> Cloud:
+        return cloud_named(self.cloud)
+
+
+class Copy(_Part):
+    route: Literal["auto", "pull", "stream"] = "auto"
+    proof: Literal["L0", "L1", "L2", "L3"] = "L2"
+    """Level that every copied object must reach before the run may call itself complete."""
+    concurrency: int = Field(default=16, ge=1, le=1024)
+    """Objects in flight per worker."""
+    workers: int = Field(default=2, ge=1, le=64)
+    """Shards worked on at once by this machine."""
+    block_mib: int = Field(default=8, ge=1, le=100)
+    shard_objects: int = Field(default=5000, ge=100)
+    """Objects per shard, about."""
+    accounts: tuple[str, ...] = ()
+    """Only these source accounts; empty takes all."""
+    exclude_containers: tuple[str, ...] = ()
+    """Glob patterns on `account/container`."""
+    exclude_blobs: tuple[str, ...] = ()
+    """Glob patterns on the blob name; an excluded blob is counted and named in the manifest."""
+
+
+class Resync(_Part):
+    cron: str = "0 2 * * *"
+    timezone: str = "America/New_York"
+
+
+class Ledger(_Part):
+    url: str = ""
+    """SQLAlchemy URL; "" is `ledger.db` in the migration folder."""
+
+
+class Settings(_Part):
+    """One customer's migration."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$")]
+    customer: str = ""
+    """Name printed on reports; "" prints `name`."""
+    marking: str = ""
+    """Customer-supplied marking for every page of a report; none by default."""
+    source: Source
+    target: Target
+    copy_: Copy = Field(default_factory=Copy, alias="copy")
+    resync: Resync = Field(default_factory=Resync)
+    ledger: Ledger = Field(default_factory=Ledger)
+
+    @model_validator(mode="after")
+    def _two_sides(self) -> Settings:
+        if self.source.in_cloud == self.target.in_cloud:
+            raise ValueError(
+                f"source.cloud and target.cloud are both {self.source.cloud}; govlift moves between two clouds"
+            )
+        if self.source.tenant_id == self.target.tenant_id:
+            raise ValueError("source.tenant_id and target.tenant_id are the same; each cloud has tenants of its own")
+        return self
+
+
+def parse_settings(text: str, *, origin: str) -> Settings:
+    """Read `migration.toml`.
+
+    Args:
+        text: the file's content.
+        origin: its name, for messages.
+
+    Raises:
+        FixTheInput: not TOML, a key missing, unknown or of the wrong form; names the key and what would be right.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as wrong:
+        raise FixTheInput(
+            f"{origin} is not valid TOML: {wrong}.", next_step="Correct that line and run again."
+        ) from None
+    try:
+        return Settings.model_validate(data)
+    except FixTheInput as wrong:
+        raise FixTheInput(f"{origin}: {wrong.sentence}", next_step=wrong.next_step) from None
+    except ValidationError as wrong:
+        raise FixTheInput(_sentence(wrong, data, origin), next_step=f"Correct {origin} and run again.") from None
+
+
+def _sentence(wrong: ValidationError, data: dict[str, Any], origin: str) -> str:
+    # An unknown key first: it is most often the misspelling of the one that is missing.
+    first, *rest = sorted(wrong.errors(), key=lambda error: error["type"] != "extra_forbidden")
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" ({len(rest)} more after it)" if rest else ""
+    match first["type"]:
+        case "missing":
+            what = f'the key "{where}" is missing'
+        case "extra_forbidden":
+            close = difflib.get_close_matches(str(first["loc"][-1]), _keys_beside(first["loc"]), n=1)
+            hint = f'; did you mean "{close[0]}"?' if close else ""
+            what = f'the key "{where}" is unknown{hint}'
+        case _:
+            what = (
+                f'"{where}": {first["msg"].removeprefix("Value error, ")}'
+                if where
+                else first["msg"].removeprefix("Value error, ")
+            )
+    return f"{origin}: {what}{more}."
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known where the unknown one stands."""
+    part: Any = Settings
+    for step in place[:-1]:
+        if isinstance(step, int):
+            continue
+        found = next((f for n, f in part.model_fields.items() if step in (n, f.alias)), None)
+        if found is None:
+            return []
+        kind = found.annotation
+        inner = [arg for arg in getattr(kind, "__args__", ()) if isinstance(arg, type) and issubclass(arg, BaseModel)]
+        part = inner[0] if inner else kind
+        if not (isinstance(part, type) and issubclass(part, BaseModel)):
+            return []
+    return [field.alias or name for name, field in part.model_fields.items()]

@@ -1,0 +1,131 @@
+"""The contract between the copy engine and a blob service: two protocols, one that can only read, one that writes.
+
+Failure: every method raises only `mappings.errors.ObjectError` or `GovliftError`; never an SDK exception.
+Retries: transient failures (503, 429, resets, time-outs) are retried inside the client, bounded; what comes out is
+final for this request. Order: `objects` yields in ascending `ObjectKey` order per List Blobs (snapshots of a name,
+oldest first, before its base blob). A page that cannot be had raises; it never ends the iteration early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+from mappings.objects import BlobType, ContainerSettings, HttpHeaders, ListedObject, Written
+
+
+class SourceBlobs(Protocol):
+    """Read access to one source account. There is no method that writes."""
+
+    account: str
+
+    def containers(self) -> AsyncIterator[str]:
+        """Names of all containers, `$root` and `$web` included."""
+        ...
+
+    async def container_settings(self, container: str) -> ContainerSettings: ...
+
+    def objects(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[ListedObject]:
+        """Blobs and snapshots with `begin <= name < end`, with metadata and index tags."""
+        ...
+
+    def read(
+        self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Bytes of that generation, under `If-Match: item.etag`. Raises ReplanObject when it is gone or changed."""
+        ...
+
+    async def page_ranges(self, container: str, item: ListedObject) -> Sequence[tuple[int, int]]:
+        """Non-empty ranges of a page blob as (offset, length), under the pin."""
+        ...
+
+    async def pull_url(self, container: str, item: ListedObject) -> str:
+        """URL with a read-only SAS for the target service, valid for at least another 30 minutes."""
+        ...
+
+
+class TargetBlobs(Protocol):
+    """Read and write access to one target account, whose tenant and cloud were proved before."""
+
+    account: str
+
+    async def containers(self) -> Sequence[str]: ...
+
+    async def create_container(self, settings: ContainerSettings) -> None:
+        """Idempotent: an existing container gets the metadata, access level and policies."""
+        ...
+
+    async def container_settings(self, container: str) -> ContainerSettings: ...
+
+    def objects(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[ListedObject]: ...
+
+    def read(
+        self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]: ...
+
+    async def put_blob(self, container: str, item: ListedObject, data: bytes, *, if_match: str | None) -> Written:
+        """Put Blob of a block blob with headers, metadata, tags and tier of `item`.
+
+        `if_match` None demands that the blob does not exist yet (`If-None-Match: *`); an ETag demands that generation.
+        """
+        ...
+
+    async def put_blob_from_url(self, container: str, item: ListedObject, url: str, *, if_match: str | None) -> Written:
+        """Put Blob From URL with `x-ms-source-if-match: item.etag`."""
+        ...
+
+    async def put_block(self, container: str, name: str, block_id: str, data: bytes) -> Written: ...
+
+    async def put_block_from_url(
+        self, container: str, name: str, block_id: str, url: str, *, offset: int, length: int, source_etag: str
+    ) -> Written: ...
+
+    async def staged_blocks(self, container: str, name: str) -> Mapping[str, int]:
+        """Uncommitted blocks, id -> size; empty where there is none."""
+        ...
+
+    async def commit(
+        self, container: str, item: ListedObject, block_ids: Sequence[str], *, if_match: str | None
+    ) -> Written:
+        """Put Block List with headers, metadata, tags and tier of `item`."""
+        ...
+
+    async def create_sized(self, container: str, item: ListedObject, *, if_match: str | None) -> Written:
+        """Create an empty append blob, or a page blob of `item.size`, with headers, metadata and tags of `item`."""
+        ...
+
+    async def append(self, container: str, name: str, data: bytes, *, position: int) -> Written: ...
+
+    async def append_from_url(
+        self, container: str, name: str, url: str, *, offset: int, length: int, source_etag: str
+    ) -> Written: ...
+
+    async def put_pages(self, container: str, name: str, data: bytes, *, offset: int) -> Written: ...
+
+    async def put_pages_from_url(
+        self, container: str, name: str, url: str, *, offset: int, length: int, source_etag: str
+    ) -> Written: ...
+
+    async def seal(self, container: str, name: str) -> Written: ...
+
+    async def snapshot(self, container: str, name: str, *, if_match: str) -> tuple[str, Written]:
+        """Snapshot of the current generation; returns its snapshot time."""
+        ...
+
+    async def head(self, container: str, name: str) -> ListedObject | None:
+        """Get Blob Properties; None where the blob does not exist. Tags are not part of it."""
+        ...
+
+    async def set_headers(self, container: str, name: str, headers: HttpHeaders, *, if_match: str) -> Written: ...
+
+    async def set_metadata(
+        self, container: str, name: str, metadata: Mapping[str, str], *, if_match: str
+    ) -> Written: ...
+
+    async def set_tags(self, container: str, name: str, tags: Mapping[str, str]) -> None:
+        """Moves neither ETag nor Last-Modified (REST, Set Blob Tags)."""
+        ...
+
+    async def set_tier(self, container: str, name: str, tier: str, blob_type: BlobType) -> None:
+        """Moves neither ETag nor Last-Modified (REST, Set Blob Tier)."""
+        ...
