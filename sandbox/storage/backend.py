@@ -1,0 +1,77 @@
+"""The seam between the sandbox's server and whatever stores blobs behind the storage names of one cloud.
+
+Two things stand behind it: the sandbox's own blob service, which runs inside the server's event loop, and Azurite,
+which runs as a child process. The server knows only this surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sandbox.estates.model import AccountSpec
+
+HOST = "127.0.0.1"
+
+Claims = Mapping[str, Any]
+VerifyBearer = Callable[[str], Claims]
+"""Takes the value of an Authorization header, with or without `Bearer `; returns the claims of a good token for the
+storage audience of this cloud (`oid`, `tid`, `appid`, `exp`), or raises `TokenRefused`."""
+
+
+class TokenRefused(Exception):
+    """A bearer token that this cloud does not take: other signer, other tenant, other audience, expired or garbled."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendPlace:
+    """What a backend is built from: which cloud it serves, its TLS leaf, where it may write."""
+
+    suffix: str
+    """DNS suffix of the cloud's storage, as in `<account>.blob.<suffix>`."""
+    certificate: Path
+    key: Path
+    ca_bundle: Path
+    """PEM file with the roots of certifi and the leaves of both clouds."""
+    directory: Path
+    """A folder of this backend's own, made by the server."""
+
+
+class StorageBackend(Protocol):
+    """The blob data plane of one cloud, reachable by TLS on a loopback port once started.
+
+    An account name is the first label of the host in a request; names are unique in a cloud.
+    """
+
+    @property
+    def port(self) -> int:
+        """The TLS port on 127.0.0.1. Known after `start`."""
+
+    @property
+    def accounts(self) -> Iterable[str]:
+        """The names of the accounts that exist now."""
+
+    async def start(self) -> None:
+        """Begin to answer. Returns when the port takes connections. Called once."""
+
+    async def create_account(
+        self,
+        name: str,
+        *,
+        key: str,
+        kind: str,
+        sku: str,
+        classic: bool = False,
+        default_tier: str = "Hot",
+        allow_shared_key: bool = True,
+        allow_public_access: bool = False,
+    ) -> None:
+        """Give birth to an empty account. Returns when requests to it are answered. An existing name is left as it is."""
+
+    async def load(self, account: AccountSpec) -> None:
+        """Give birth to an account with its containers and blobs. May be called before `start`."""
+
+    async def stop(self) -> None:
+        """End, leave no process and no port behind. Safe to call twice, and before `start`."""
