@@ -68,7 +68,13 @@ class StorageBackend(Protocol):
         allow_shared_key: bool = True,
         allow_public_access: bool = False,
     ) -> None:
-        """Give birth to an empty account. Returns when requests to it are answered. An existing name is left as it is."""
+        """Give birth to an empty account. Returns when requests to it are answered; an existing one stays as it is."""
+
+    async def remove_account(self, name: str) -> None:
+        """Delete an account with all that is in it. An unknown name is no error."""
+
+    async def overwrite(self, account: str, container: str, blob: str, content: bytes) -> None:
+        """Replace a block blob from outside, as another writer would: new content, new ETag, no request counted."""
 
     async def load(self, account: AccountSpec) -> None:
         """Give birth to an account with its containers and blobs. May be called before `start`."""
