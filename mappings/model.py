@@ -98,6 +98,8 @@ class ContainerSurvey:
     shard_objects: tuple[int, ...] = ()
     """Entries counted in each shard, one more item than `cuts`."""
     shard_bytes: tuple[int, ...] = ()
+    public_access: str = ""
+    """"", "blob" or "container": whether the plan must let the target account allow public access."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import total_ordering
 
 from mappings.states import Change, Outcome, ProofLevel, Route
+
+_AFTER_SNAPSHOTS = "\uffff"
+"""Sorts behind every snapshot time, which are ASCII."""
 
 
 class BlobType(StrEnum):
@@ -33,13 +37,22 @@ class HttpHeaders:
     """A label set by whoever wrote the blob; it travels, and it proves nothing."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@total_ordering
+@dataclass(frozen=True, slots=True)
 class ObjectKey:
     """Identity of one listed object inside a container; sorts as the service lists."""
 
     name: str
     snapshot: str = ""
     """`x-ms-snapshot` date-time of a snapshot, "" for the base blob. Snapshots of a name come before its base blob."""
+
+    @property
+    def sort_key(self) -> tuple[str, str]:
+        """Names by code point; of one name the snapshots, oldest first, then the base blob."""
+        return (self.name, self.snapshot or _AFTER_SNAPSHOTS)
+
+    def __lt__(self, other: ObjectKey) -> bool:
+        return self.sort_key < other.sort_key
 
 
 @dataclass(frozen=True, slots=True)

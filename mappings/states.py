@@ -99,9 +99,10 @@ State = RunState | StepState | ShardState
 MOVES: dict[State, frozenset[State]] = {
     RunState.RUNNING: frozenset({RunState.DONE, RunState.PARTIAL, RunState.FAILED, RunState.INTERRUPTED}),
     RunState.DONE: frozenset(),
-    RunState.PARTIAL: frozenset(),
-    RunState.FAILED: frozenset(),
-    RunState.INTERRUPTED: frozenset(),
+    # ... -> running: the same command was given again, and the run goes on under its id.
+    RunState.PARTIAL: frozenset({RunState.RUNNING}),
+    RunState.FAILED: frozenset({RunState.RUNNING}),
+    RunState.INTERRUPTED: frozenset({RunState.RUNNING}),
     StepState.PENDING: frozenset({StepState.RUNNING}),
     # running -> running: a resumed run takes up a step that a killed one left behind.
     StepState.RUNNING: frozenset({StepState.RUNNING, StepState.DONE, StepState.FAILED}),
@@ -110,7 +111,8 @@ MOVES: dict[State, frozenset[State]] = {
     ShardState.PENDING: frozenset({ShardState.LEASED}),
     # leased -> leased: another worker takes over after the lease has run out.
     ShardState.LEASED: frozenset({ShardState.LEASED, ShardState.DONE, ShardState.FAILED, ShardState.PENDING}),
-    ShardState.FAILED: frozenset({ShardState.LEASED}),
+    # failed -> pending: its run was taken up again.
+    ShardState.FAILED: frozenset({ShardState.LEASED, ShardState.PENDING}),
     ShardState.DONE: frozenset(),
 }
 
