@@ -33,6 +33,10 @@ class GovliftError(Exception):
     """
 
     exit_code: ExitCode = ExitCode.UNEXPECTED
+    code: str = ""
+    """The service's own code (`AuthorizationFailed`, `AADSTS700016`, ...), "" where no service said anything."""
+    status: int = 0
+    """HTTP status, 0 where no answer came."""
 
     def __init__(self, sentence: str, *, next_step: str) -> None:
         super().__init__(sentence)
@@ -41,7 +45,8 @@ class GovliftError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Prefect pickles exceptions; the keyword-only argument would be lost by the default protocol.
-        return (_rebuild, (type(self), self.sentence, self.next_step))
+        told = {"code": self.code, "status": self.status}
+        return (_rebuild, (type(self), self.sentence, self.next_step), told)
 
 
 def _rebuild(kind: type[GovliftError], sentence: str, next_step: str) -> GovliftError:
