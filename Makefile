@@ -1,0 +1,60 @@
+# Every target sets up what it needs. PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ORACLE := tests/oracle/node_modules/.ready
+UV := 0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types layers unit format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make .venv ready (seconds when nothing changed)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "govlift needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -e .
+	@touch $@
+
+demo: setup ## migrate the sample customer between two local clouds; report in build/demo
+	@$(BIN)/govlift demo --dir build/demo
+
+test: setup $(ORACLE) ## every test, with Azurite as the oracle
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+check: setup lint types layers unit ## format, lint, strict types, layers, unit tests; under a minute
+
+lint:
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+
+types:
+	@$(BIN)/mypy --no-error-summary
+
+layers:
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+unit:
+	@$(BIN)/python -m pytest -q -m "not slow and not sandbox and not azurite and not prefect" tests/unit tests/ledger tests/copiers tests/reports
+
+format: setup ## rewrite the sources in the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: setup ## resolve the dependencies anew
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --group dev --upgrade pyproject.toml -o requirements.lock
+
+# Azurite and the Node that it needs, both from npm and locked; a system Node of any age only has to run npm.
+$(ORACLE): tests/oracle/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/oracle && touch $@; \
+	else echo "npm is missing: the Azurite half of the conformance suite will be skipped by name"; fi
+
+clean: ## remove everything that was built
+	rm -rf build $(VENV) tests/oracle/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,122 @@
+"""Flow `assess`: inventory -> survey -> verdicts -> readiness report."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from prefect import flow
+
+from flows.observe import Outcome, recorded
+from flows.reporting import account_of, gather, movable_accounts
+from flows.wiring import Bench, now
+from mappings.assess import assess as judge
+from mappings.assess import assessment_to_json
+from mappings.errors import ExitCode, GovliftError
+from mappings.model import Assessment, ContainerSurvey, Gap, Inventory
+from mappings.naming import candidates
+from mappings.runs import RunKind
+from tasks.catalogue import load_catalogue
+from tasks.inventory import inventory as list_estate
+from tasks.inventory import survey
+from tasks.publish import publish, report
+from tasks.targets import check_names
+
+log = logging.getLogger("govlift")
+
+
+@flow(name="assess", flow_run_name="assess {config}", persist_result=False)
+async def assess(config: str = "migration.toml", survey_data: bool = True) -> Outcome:
+    """Inventory the source, judge every resource, write the readiness report.
+
+    Args:
+        config: path of migration.toml.
+        survey_data: also count objects and bytes of every container (needed before a plan).
+
+    Raises:
+        GovliftError: nothing could be assessed. Findings do not raise; they are in the outcome's exit code.
+    """
+    async with Bench(Path(config)) as bench, recorded(bench, RunKind.ASSESS) as book:
+        bench.source_session.prove()
+        seen = list_estate(bench.source_arm(), bench.graph(), bench.settings.source.subscriptions, now())
+        log.info("inventory: %s resources, %s gaps", f"{len(seen.resources):,}", len(seen.gaps))
+        if survey_data:
+            seen = await _surveyed(bench, seen)
+        assessment = _judged(bench, seen)
+        bench.ledger.writer.save_assessment(book.run_id, assessment)
+        _record_names(bench, assessment)
+        value = gather(bench)
+        await report(value, bench.folder)
+        counts = assessment.by_verdict()
+        await publish(
+            f"readiness-{bench.settings.name}",
+            f"Readiness of {bench.settings.customer or bench.settings.name}",
+            [f"{len(assessment.verdicts):,} resources", *(f"{kind}: {n:,}" for kind, n in counts.items())],
+            [{"id": v.resource_id, "verdict": v.verdict.value, "rule": v.rule} for v in assessment.verdicts],
+        )
+        findings = bool(assessment.inventory.gaps or counts["blocked"] or counts["unknown"] or counts["replace"])
+        book.exit_code = ExitCode.FINDINGS if findings else ExitCode.OK
+        book.detail = f"{len(assessment.verdicts)} resources judged, {len(assessment.inventory.gaps)} gaps."
+        return Outcome(book.run_id, book.exit_code, assessment_to_json(assessment))
+
+
+async def _surveyed(bench: Bench, seen: Inventory) -> Inventory:
+    """The inventory with what the storage accounts hold; an account that cannot be read is a gap."""
+    containers: list[ContainerSurvey] = []
+    gaps: list[Gap] = []
+    for resource in movable_accounts(seen, bench.settings):
+        account = account_of(resource)
+        try:
+            found, missing = await survey(account, bench.source_blobs(account), bench.settings.copy_.shard_objects)
+        except GovliftError as wrong:
+            gaps.append(
+                Gap(
+                    resource.id,
+                    f"containers and blobs of {account}",
+                    wrong.sentence,
+                    type(wrong).__name__,
+                    wrong.next_step,
+                )
+            )
+            continue
+        containers.extend(found)
+        gaps.extend(missing)
+    objects, size = sum(c.objects for c in containers), sum(c.bytes for c in containers)
+    log.info("survey: %s objects, %s bytes in %s containers", f"{objects:,}", f"{size:,}", len(containers))
+    return with_data(seen, containers, gaps)
+
+
+def with_data(seen: Inventory, containers: list[ContainerSurvey], gaps: list[Gap]) -> Inventory:
+    """The inventory with container surveys and further gaps."""
+    from dataclasses import replace
+
+    return replace(seen, containers=tuple(containers), gaps=(*seen.gaps, *gaps))
+
+
+def _judged(bench: Bench, seen: Inventory) -> Assessment:
+    target = bench.settings.target
+    return judge(seen, load_catalogue(), region_overrides=target.regions, default_region=target.region)
+
+
+def _record_names(bench: Bench, assessment: Assessment) -> None:
+    """Ask the target which storage account names are free, and remember the answer for the plan."""
+    accounts = [account_of(r) for r in movable_accounts(assessment.inventory, bench.settings)]
+    if not accounts:
+        return
+    bench.target_session.prove()
+    arm = bench.target_arm()
+    chosen: dict[str, str] = {}
+    own = {info.name for info in arm.accounts()}
+    for account in accounts:
+        wanted = bench.settings.target.account_names.get(account)
+        for name in [wanted] if wanted else candidates(account):
+            # A name that is ours already was made by an earlier run of this migration.
+            if name in chosen.values():
+                continue
+            if name in own or check_names(arm, [name])[name].free:
+                chosen[account] = name
+                break
+    bench.ledger.writer.record("names", chosen, now=now())
+
+
+__all__ = ["assess"]

@@ -1,0 +1,377 @@
+"""The command line. Each command calls the same flow that a deployment calls; only those that run one import Prefect."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.console import command, hint, leave, run_async, run_flow, say, say_json, say_table, start
+from flows.observe import Outcome, amount, duration
+from mappings.errors import ExitCode, FixTheInput
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Move a US government customer from commercial Azure to Azure Government under CSP.",
+)
+sandbox_app = typer.Typer(no_args_is_help=True, help="Two local clouds to try everything on.")
+rules_app = typer.Typer(no_args_is_help=True, help="The catalogue that verdicts come from.")
+evidence_app = typer.Typer(no_args_is_help=True, help="The manifests and their hash chain.")
+app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(rules_app, name="rules")
+app.add_typer(evidence_app, name="evidence")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="migration.toml of the migration.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More log lines.")]
+Apply = Annotated[bool, typer.Option("--apply", "--yes", help="Write to the target.")]
+
+HERE = Path("migration.toml")
+
+
+@app.command()
+@command
+def init(
+    name: Annotated[str, typer.Option(help="Short name: lower-case letters, digits, dashes.")] = "my-migration",
+    directory: Annotated[Path, typer.Option("--dir", help="Folder of the migration.")] = Path(),
+) -> None:
+    """Write a migration.toml to fill in."""
+    from flows.starting import write_template
+
+    path = write_template(directory, name)
+    say(f"Wrote {path}.")
+    hint("  next: fill in the tenants, subscriptions and identities, then run `govlift doctor`.")
+
+
+@app.command()
+@command
+def doctor(config: Config = HERE, json_: Json = False, verbose: Verbose = False) -> None:
+    """Check sign-in, tenants, roles and network on both sides; writes nothing."""
+    from flows.starting import examine
+
+    start(verbose=verbose)
+    checks = examine(config)
+    if json_:
+        say_json([check.as_json() for check in checks])
+    else:
+        say_table(("", "check", "result"), [(check.mark, check.name, check.result) for check in checks])
+        for check in checks:
+            if check.failed and check.next_step:
+                hint(f"  next ({check.name}): {check.next_step}")
+    leave(ExitCode.ACCESS if any(check.failed for check in checks) else ExitCode.OK)
+
+
+@app.command()
+@command
+def inventory(config: Config = HERE, json_: Json = False, verbose: Verbose = False) -> None:
+    """List everything in the source and judge it, without counting blobs."""
+    _assess(config, survey=False, as_json=json_, verbose=verbose)
+
+
+@app.command()
+@command
+def assess(
+    config: Config = HERE,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Exported inventories (az resource list, Resource Graph, ARM template); offline."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="With --from: folder for report.html, .xlsx and .json.")] = None,
+    json_: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Judge every resource against Azure Government under CSP, and write the readiness report."""
+    if from_:
+        from flows.offline import assess_files
+
+        start(verbose=verbose)
+        outcome = assess_files(from_, report_folder=report)
+        _tell_assessment(outcome, json_, report)
+    else:
+        _assess(config, survey=True, as_json=json_, verbose=verbose)
+
+
+def _assess(config: Path, *, survey: bool, as_json: bool, verbose: bool) -> None:
+    from flows.wiring import read_settings
+
+    start(verbose=verbose, prefect=True)
+    # Wrong settings are told before the seconds that Prefect takes to start.
+    read_settings(config)
+    from flows.assess import assess as flow
+
+    outcome = run_flow(lambda: flow(str(config), survey_data=survey))
+    _tell_assessment(outcome, as_json, config.resolve().parent)
+
+
+def _tell_assessment(outcome: Outcome, as_json: bool, folder: Path | None) -> None:
+    summary = outcome.summary
+    if as_json:
+        say_json(summary)
+    else:
+        say(f"{summary['resources']:,} resources")
+        say_table(("verdict", "resources"), list(summary["by_verdict"].items()))
+        for gap in summary["gaps"]:
+            say(f"not listed: {gap['what']} ({gap['why']})")
+        if folder is not None:
+            say(f"report: {folder / 'report.html'}")
+    if outcome.exit_code is ExitCode.FINDINGS:
+        hint("govlift: there are findings (not everything is ready, or not everything could be listed).")
+        hint("  next: read the report, then run `govlift plan`.")
+    leave(outcome.exit_code)
+
+
+@app.command()
+@command
+def plan(config: Config = HERE, json_: Json = False) -> None:
+    """Make the plan from the newest assessment, freeze it and print it."""
+    from flows.planning import make
+
+    start()
+    made, lines, as_json = make(config)
+    if json_:
+        say_json(as_json)
+    else:
+        for line in lines:
+            say(line)
+        hint(f"  next: govlift migrate --plan {made.id} --apply")
+
+
+@app.command()
+@command
+def migrate(
+    config: Config = HERE,
+    plan_id: Annotated[
+        str, typer.Option("--plan", help="Id of the plan, or its beginning; the newest by default.")
+    ] = "",
+    apply: Apply = False,
+    json_: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Provision, copy, verify and report what the plan says. Run it again to go on after an interruption."""
+    if not apply:
+        from flows.planning import show
+
+        say("\n".join(show(config, plan_id)))
+        hint("Nothing was written: this is what `--apply` would do.")
+        return
+    start(verbose=verbose, prefect=True)
+    from flows.planning import require_plan
+
+    require_plan(config, plan_id)
+    from flows.migrate import migrate as flow
+
+    _tell_copy(run_flow(lambda: flow(str(config), plan=plan_id, apply=True)), json_)
+
+
+@app.command()
+@command
+def resync(config: Config = HERE, apply: Apply = False, json_: Json = False, verbose: Verbose = False) -> None:
+    """Copy what changed since the last run; deletes are reported, not carried out."""
+    start(verbose=verbose, prefect=True)
+    from flows.planning import require_plan
+    from flows.wiring import require_apply
+
+    require_apply(apply, "resync")
+    require_plan(config, "")
+    from flows.resync import resync as flow
+
+    _tell_copy(run_flow(lambda: flow(str(config), apply=True)), json_)
+
+
+def _tell_copy(outcome: Outcome, as_json: bool) -> None:
+    summary = outcome.summary
+    if as_json:
+        say_json(summary)
+    else:
+        objects, proof = summary["objects"], summary["proof"]
+        say(f"{summary['detail']}")
+        say("  ".join(f"{name} {n:,}" for name, n in objects.items()))
+        routes = "  ".join(f"{name} {n:,}" for name, n in summary["routes"].items())
+        say(f"{amount(summary['bytes'])} in {duration(summary['seconds'])}; by route: {routes}")
+        say("proof: " + "  ".join(f"{level} {n:,}" for level, n in proof.items()))
+        if summary.get("deleted_at_source"):
+            say(f"gone from the source, kept at the target: {summary['deleted_at_source']:,}")
+    if outcome.exit_code is not ExitCode.OK:
+        hint(f"govlift: {summary['detail']}")
+        hint("  next: read the exceptions in the report, then run the same command again; only those are tried.")
+    leave(outcome.exit_code)
+
+
+@app.command()
+@command
+def verify(
+    config: Config = HERE,
+    level: Annotated[str, typer.Option(help="L0 size, L1 pin, L2 CRC64 at both ends, L3 SHA-256 of both ends.")] = "L2",
+    share: Annotated[float, typer.Option(min=0.0001, max=1.0, help="Part of the objects to look at.")] = 1.0,
+    seed: Annotated[str, typer.Option(help="Chooses the sample.")] = "govlift",
+    json_: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Verify the target against the source and the manifests."""
+    from flows.proving import prove
+
+    start(verbose=verbose)
+    _tell_copy(run_async(lambda: prove(config, level=level, share=share, seed=seed)), json_)
+
+
+@app.command()
+@command
+def cutover(config: Config = HERE, apply: Apply = False, verbose: Verbose = False) -> None:
+    """Ask the gates for the cutover."""
+    start(verbose=verbose, prefect=True)
+    from flows.wiring import read_settings
+
+    read_settings(config)
+    from flows.cutover import cutover as flow
+
+    run_flow(lambda: flow(str(config), apply=apply))
+
+
+@app.command()
+@command
+def status(config: Config = HERE, json_: Json = False) -> None:
+    """Where the migration stands: runs, shards, failures."""
+    from flows.standing import standing
+
+    value = standing(config)
+    if json_:
+        say_json(value)
+        return
+    say(f"{value['name']}: {value['source']} -> {value['target']}")
+    say_table(
+        ("run", "kind", "state", "started", "listed", "copied", "same", "failed"),
+        [
+            tuple(run[key] for key in ("id", "kind", "state", "started", "listed", "copied", "same", "failed"))
+            for run in value["runs"]
+        ],
+    )
+    for failure in value["failed_shards"]:
+        say(f"failed: {failure['shard']}: {failure['reason']}")
+
+
+@app.command()
+@command
+def report(config: Config = HERE, json_: Json = False) -> None:
+    """Write the report anew from the ledger and the manifests."""
+    from flows.standing import rewrite_report
+
+    written = rewrite_report(config)
+    if json_:
+        say_json({name: str(path) for name, path in written.items()})
+    else:
+        for path in written.values():
+            say(str(path))
+
+
+@evidence_app.command("verify")
+@command
+def evidence_verify(config: Config = HERE, json_: Json = False) -> None:
+    """Check every manifest against the hash chain."""
+    from flows.standing import check_evidence_of
+
+    problems, manifests = check_evidence_of(config)
+    if json_:
+        say_json({"manifests": manifests, "problems": problems})
+    else:
+        say(f"{manifests} manifests checked, {len(problems)} problems")
+        for problem in problems:
+            say(problem)
+    leave(ExitCode.MISMATCH if problems else ExitCode.OK)
+
+
+@rules_app.command("list")
+@command
+def rules_list(json_: Json = False) -> None:
+    """All rules of the catalogue."""
+    from tasks.catalogue import load_catalogue
+
+    rules = load_catalogue().rules
+    if json_:
+        say_json([{"id": r.id, "verdict": r.verdict, "checked": r.checked, "confidence": r.confidence} for r in rules])
+    else:
+        say_table(("rule", "verdict", "checked"), [(r.id, r.verdict.value, r.checked) for r in rules])
+
+
+@rules_app.command("explain")
+@command
+def rules_explain(resource_id: str, config: Config = HERE) -> None:
+    """Why a resource of the newest assessment has its verdict."""
+    from flows.standing import explain_resource
+
+    for line in explain_resource(config, resource_id):
+        say(line)
+
+
+@sandbox_app.command("up")
+@command
+def sandbox_up(
+    directory: Annotated[Path, typer.Option("--dir", help="Folder for certificates, logs and state.")],
+    estate: Annotated[str, typer.Option(help="Name or file of the estate.")] = "hollis-county",
+    storage: Annotated[str, typer.Option(help="own or azurite.")] = "own",
+    json_: Json = False,
+) -> None:
+    """Start two local clouds; returns when they answer."""
+    from sandbox.launcher import up
+
+    if storage not in ("own", "azurite"):
+        raise FixTheInput(f'There is no storage "{storage}".', next_step="Use --storage own or --storage azurite.")
+    state = _sandbox(lambda: up(directory, estate=estate, storage=storage))
+    if json_:
+        say_json(state)
+    else:
+        say(f"proxy {state['proxy']}; use it with: . {state['env_file']}")
+
+
+@sandbox_app.command("down")
+@command
+def sandbox_down(directory: Annotated[Path, typer.Option("--dir")]) -> None:
+    """Stop the sandbox of a folder."""
+    from sandbox.launcher import down
+
+    say("stopped" if down(directory) else "was not running")
+
+
+@sandbox_app.command("status")
+@command
+def sandbox_status(directory: Annotated[Path, typer.Option("--dir")], json_: Json = False) -> None:
+    """Whether the sandbox of a folder runs, and where."""
+    from sandbox.launcher import status as state_of
+
+    state = state_of(directory)
+    if json_:
+        say_json(state)
+    else:
+        say("running" if state.get("running") else "not running")
+
+
+def _sandbox(begin: Any) -> Any:
+    """The sandbox knows nothing of our errors: what it refuses is a wrong input."""
+    try:
+        return begin()
+    except ValueError as wrong:
+        raise FixTheInput(str(wrong), next_step="Correct it and run again.") from None
+
+
+@app.command()
+@command
+def demo(
+    directory: Annotated[Path, typer.Option("--dir", help="Folder that is made anew.")] = Path("build/demo"),
+    estate: Annotated[str, typer.Option(help="Estate of the sandbox.")] = "hollis-county",
+) -> None:
+    """Migrate the sample customer between two local clouds, then re-sync it."""
+    from flows.demo import show
+
+    leave(ExitCode(asyncio.run(show(directory, estate=estate))))
+
+
+def main() -> None:
+    """Entry point of the `govlift` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

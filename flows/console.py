@@ -1,0 +1,149 @@
+"""What every command shares: data on standard output, the rest on standard error, one way to fail, one to run a flow."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+
+from flows.observe import Outcome, prepare_prefect, start_logging
+from mappings.errors import ExitCode, GovliftError, ResumeLater, TryLater
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger("govlift")
+
+
+def say(text: str = "") -> None:
+    """Data for the reader, to standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def say_json(value: Any) -> None:
+    """Data for a program, to standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def hint(text: str) -> None:
+    """A word beside the data, to standard error."""
+    sys.stderr.write(text + "\n")
+
+
+def say_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A plain aligned table: readable on a terminal, in a mail and in a log."""
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(head))]
+    for number, row in enumerate(cells):
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if number == 0:
+            say("  ".join("-" * width for width in widths))
+
+
+def command(body: Callable[P, None]) -> Callable[P, None]:
+    """Turn every way to fail into one sentence, the next step and the documented exit code."""
+
+    @functools.wraps(body)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            body(*args, **kwargs)
+        except GovliftError as wrong:
+            fail(wrong, as_json=bool(kwargs.get("json_")))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            fail(
+                ResumeLater("Interrupted.", next_step="Run the same command again; it goes on where it was."),
+                as_json=bool(kwargs.get("json_")),
+            )
+        except BrokenPipeError:
+            # The reader of our output went away (`| head`); nobody is left to tell.
+            sys.stderr.close()
+            raise typer.Exit(ExitCode.OK) from None
+        except typer.Exit:
+            raise
+        except Exception as wrong:
+            known = prefect_unreachable(wrong) or first_of(wrong)
+            if known is None:
+                traceback.print_exc()
+                hint("govlift: an unexpected error; the lines above say where.")
+                hint("  next: report it with these lines; nothing that was finished is lost.")
+                raise typer.Exit(ExitCode.UNEXPECTED) from None
+            fail(known, as_json=bool(kwargs.get("json_")))
+
+    return guarded
+
+
+def fail(wrong: GovliftError, *, as_json: bool) -> None:
+    """Say what is wrong and what to do, and leave with its exit code."""
+    if as_json:
+        say_json({"error": wrong.sentence, "next": wrong.next_step, "exit_code": int(wrong.exit_code)})
+    hint(f"govlift: {wrong.sentence}")
+    hint(f"  next: {wrong.next_step}")
+    raise typer.Exit(int(wrong.exit_code))
+
+
+def first_of(wrong: BaseException) -> GovliftError | None:
+    """The first of our own errors in an exception group; workers fail together, the first says why."""
+    if isinstance(wrong, BaseExceptionGroup):
+        return next((found for one in wrong.exceptions if (found := first_of(one))), None)
+    return wrong if isinstance(wrong, GovliftError) else None
+
+
+def prefect_unreachable(wrong: BaseException) -> GovliftError | None:
+    """The error for a Prefect server that does not answer, where that is what `wrong` is."""
+    words = str(wrong)
+    if type(wrong).__module__.startswith("httpx") or "Prefect API server" in words or "Failed to reach API" in words:
+        where = os.environ.get("PREFECT_API_URL", "the embedded server")
+        return TryLater(
+            f"The Prefect server ({where}) cannot be reached.",
+            next_step="Start one with `prefect server start`, or unset PREFECT_API_URL to use the embedded one.",
+        )
+    return None
+
+
+def run_flow(begin: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """Run one flow to its end in this process; SIGTERM interrupts it as Ctrl-C does."""
+    return run_async(begin)
+
+
+def run_async(begin: Callable[[], Awaitable[T]]) -> T:
+    """Run `begin` on an event loop of its own.
+
+    Raises:
+        ResumeLater: Ctrl-C or SIGTERM; the state allows the same command to go on.
+    """
+
+    async def body() -> T:
+        task = asyncio.current_task()
+        if task is not None and hasattr(signal, "SIGTERM"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await begin()
+
+    return asyncio.run(body())
+
+
+def start(*, verbose: bool = False, prefect: bool = False) -> None:
+    """Logging, and Prefect's environment where the command runs a flow."""
+    start_logging(verbose=verbose)
+    if prefect:
+        prepare_prefect(quiet=not verbose)
+
+
+def leave(code: ExitCode) -> None:
+    """Leave with `code` where it is not 0."""
+    if code is not ExitCode.OK:
+        raise typer.Exit(int(code))
+
+
+def folder_of(config: Path) -> Path:
+    """The migration folder of a migration.toml."""
+    return config.resolve().parent

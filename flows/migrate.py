@@ -1,0 +1,176 @@
+"""Flow `migrate`: plan -> provision -> copy -> verify -> report."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.accounts import counts
+from flows.observe import Outcome, RunBook, recorded, shown
+from flows.reporting import gather
+from flows.wiring import Bench, now, require_apply
+from flows.worker import drain, owner_name
+from mappings.errors import ExitCode, FixTheInput
+from mappings.plan import CopyShard, CreateContainer, CreateResourceGroup, CreateStorageAccount, Plan
+from mappings.runs import RunKind
+from mappings.states import ProofLevel, RunState, ShardState, StepState
+from tasks.copiers.engine import CopyRules
+from tasks.copiers.routes import RouteBook
+from tasks.progress import Progress
+from tasks.proof import ProofWork, Proved
+from tasks.provision import provision, provision_container
+from tasks.publish import publish, report
+from tasks.shardwork import ShardWork
+from tasks.targets import prove_target
+from tasks.verify import verify
+
+log = logging.getLogger("govlift")
+
+
+@flow(name="migrate", flow_run_name="migrate {config}", persist_result=False)
+async def migrate(config: str = "migration.toml", plan: str = "", apply: bool = False) -> Outcome:
+    """Carry out a plan: what it says is provisioned, copied, verified and reported. Resumable at any point.
+
+    Args:
+        config: path of migration.toml.
+        plan: id of the plan, or its beginning; "" takes the newest one.
+        apply: without it nothing is written and the flow refuses.
+
+    Raises:
+        GovliftError: the run could not go on; the ledger holds what was done.
+    """
+    require_apply(apply, "migrate")
+    async with Bench(Path(config)) as bench:
+        chosen = chosen_plan(bench, plan)
+        return await run_plan(bench, chosen, RunKind.MIGRATE)
+
+
+def chosen_plan(bench: Bench, wanted: str) -> Plan:
+    """The plan called `wanted`, or the newest.
+
+    Raises:
+        FixTheInput: there is none.
+    """
+    found = bench.ledger.reader.plan(wanted) if wanted else bench.ledger.reader.latest_plan()
+    if found is None:
+        raise FixTheInput(
+            f'There is no plan "{wanted}".' if wanted else "There is no plan yet.",
+            next_step="Run `govlift plan` and take the id that it prints.",
+        )
+    return found
+
+
+async def run_plan(bench: Bench, plan: Plan, kind: RunKind) -> Outcome:
+    """Everything after the decision what to do, for a first copy and for a re-sync alike."""
+    shards = [step for step in plan.steps if isinstance(step, CopyShard)]
+    running = bench.ledger.writer.resume_run(kind, plan_id=plan.id, owner=owner_name(0), now=now())
+    async with recorded(bench, kind, plan_id=plan.id, run_id=running) as book:
+        bench.source_session.prove()
+        bench.target_session.prove()
+        prove_target(bench.target_session, bench.target_arm(), bench.settings)
+        await provision_all(bench, plan)
+        bench.ledger.writer.open_shards(book.run_id, shards)
+        routes = await copy_all(bench, book, shards)
+        proved = await verify_all(bench, book)
+        settle(bench, book, proved)
+    summary = summary_of(book, bench) | {"plan": plan.id, "route_changes": routes}
+    await tell(bench, kind, summary)
+    return Outcome(book.run_id, book.exit_code, summary)
+
+
+async def provision_all(bench: Bench, plan: Plan) -> None:
+    """Carry out the provisioning steps that are not done yet, in the plan's order."""
+    writer, states = bench.ledger.writer, bench.ledger.reader.steps(plan.id)
+    arm = bench.target_arm()
+    for step in plan.steps:
+        if isinstance(step, CopyShard) or states.get(step.id) is StepState.DONE:
+            continue
+        writer.move_step(plan.id, step.id, StepState.RUNNING, now=now())
+        try:
+            match step:
+                case CreateResourceGroup() | CreateStorageAccount():
+                    done = provision(step.id, step, arm)
+                case CreateContainer():
+                    source = bench.source_blobs(step.source_account)
+                    done = await provision_container(step.id, step, source, bench.target_blobs(step.account))
+        except BaseException as wrong:
+            writer.move_step(plan.id, step.id, StepState.FAILED, detail=type(wrong).__name__, now=now())
+            raise
+        writer.move_step(plan.id, step.id, StepState.DONE, detail=done, now=now())
+        log.info("provision: %s", done)
+
+
+async def copy_all(bench: Bench, book: RunBook, shards: list[CopyShard]) -> list[str]:
+    """Copy every open shard of the run; returns how routes were chosen and changed, for a reader."""
+    progress = Progress(
+        total_objects=sum(shard.objects for shard in shards), total_bytes=sum(shard.bytes for shard in shards)
+    )
+    routes = RouteBook(bench.settings.copy_.route)
+    work = ShardWork(
+        folder=bench.folder,
+        reader=bench.ledger.reader,
+        writer=bench.ledger.writer,
+        rules=CopyRules.from_settings(bench.settings.copy_),
+        routes=routes,
+        progress=progress,
+        clock=now,
+        meta={"migration": bench.settings.name},
+    )
+    async with shown("copy", progress):
+        await drain(bench, book.run_id, work)
+    for event in routes.events:
+        bench.ledger.writer.record("route", {"event": event}, now=now())
+    book.tally = bench.ledger.reader.tally(book.run_id)
+    return list(routes.events)
+
+
+async def verify_all(bench: Bench, book: RunBook) -> Proved:
+    """Compare the target's own listing with every manifest of the run (L0), object by object."""
+    total = Proved()
+    records = [r for r in bench.ledger.reader.shards(book.run_id) if r.state is ShardState.DONE]
+    progress = Progress(total_objects=sum(record.tally.listed for record in records))
+    work = ProofWork(folder=bench.folder, level=ProofLevel.L0, share=1.0, seed=book.run_id, progress=progress)
+    async with shown("verify", progress):
+        for record in records:
+            shard = record.shard
+            source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
+            total += await verify(shard.id, record, work, source, target)
+    return total
+
+
+def settle(bench: Bench, book: RunBook, proved: Proved) -> None:
+    """Decide how the run ends. It is done only where in = out is proved and every shard is."""
+    records = bench.ledger.reader.shards(book.run_id)
+    open_shards = [record for record in records if record.state is not ShardState.DONE]
+    if proved.mismatches:
+        book.state, book.exit_code = RunState.FAILED, ExitCode.MISMATCH
+        book.detail = f"{len(proved.mismatches)} objects at the target are not what was copied."
+    elif book.tally.failed or open_shards or not book.tally.whole:
+        book.state, book.exit_code = RunState.PARTIAL, ExitCode.PARTIAL_COPY
+        book.detail = f"{book.tally.failed} objects failed, {len(open_shards)} shards are not done."
+        if open_shards and open_shards[0].reason:
+            book.detail += f" First reason: {open_shards[0].reason}"
+    else:
+        book.detail = f"{book.tally.listed} objects listed, each accounted for."
+
+
+def summary_of(book: RunBook, bench: Bench) -> dict[str, Any]:
+    """The closing object of `migrate`, `resync` and `verify` with --json."""
+    run = bench.ledger.reader.run(book.run_id)
+    seconds = ((run.finished or now()) - run.started).total_seconds()
+    return {"run": book.run_id, "state": book.state.value, "detail": book.detail} | counts(book.tally, seconds)
+
+
+async def tell(bench: Bench, kind: RunKind, summary: dict[str, Any]) -> None:
+    """Write the report and the artifacts of a finished run."""
+    await report(gather(bench), bench.folder)
+    objects = summary["objects"]
+    await publish(
+        f"{kind.value}-{bench.settings.name}",
+        f"{kind.value} of {bench.settings.customer or bench.settings.name}",
+        [summary["detail"], *(f"{name}: {n:,}" for name, n in objects.items())],
+        [{"what": name, "objects": n} for name, n in objects.items()],
+    )

@@ -1,0 +1,181 @@
+"""What a person sees of a run: log lines, a live line on a terminal, and the record that every run leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from flows.wiring import Bench, now
+from mappings.errors import ExitCode, GovliftError, ResumeLater
+from mappings.objects import Tally
+from mappings.runs import RunKind
+from mappings.states import RunState
+from tasks.progress import Progress, Snapshot
+
+log = logging.getLogger("govlift")
+
+# Measured with Prefect 3.8.8: the defaults of the recorder drop events and stall SQLite, the start-up time-out of the
+# embedded server is too short for a busy machine, and analytics looks for the network.
+PREFECT_ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_CLIENT_MAX_RETRIES": "20",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "govlift",
+    "PREFECT_CLI_PROMPT": "false",
+}
+
+
+def prepare_prefect(*, quiet: bool) -> None:
+    """Set Prefect's environment before its first import; what the user has set already stays.
+
+    Args:
+        quiet: a command on a terminal tells its own story; Prefect's engine then logs only what is critical.
+    """
+    for name, value in PREFECT_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if quiet:
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+
+
+def start_logging(*, verbose: bool) -> None:
+    """Log lines of the product to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"))
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+    # Azure's request logs repeat every header; ours say what matters.
+    logging.getLogger("azure").setLevel(logging.ERROR)
+
+
+@dataclass
+class Outcome:
+    """How a flow ended, for the command line and for a caller in Python."""
+
+    run_id: str
+    exit_code: ExitCode
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class RunBook:
+    """The record of one run while it goes on; whoever ends it fills in the ending."""
+
+    run_id: str
+    state: RunState = RunState.DONE
+    exit_code: ExitCode = ExitCode.OK
+    tally: Tally = field(default_factory=Tally)
+    detail: str = ""
+
+
+@asynccontextmanager
+async def recorded(
+    bench: Bench, kind: RunKind, *, plan_id: str = "", run_id: str | None = None
+) -> AsyncIterator[RunBook]:
+    """Begin a run in the ledger (or go on with `run_id`) and end it whatever happens.
+
+    Raises:
+        ResumeLater: the run was interrupted; the same command goes on.
+    """
+    writer = bench.ledger.writer
+    book = RunBook(run_id or writer.begin_run(kind, plan_id=plan_id, now=now()))
+    try:
+        yield book
+    except GovliftError as wrong:
+        resumable = isinstance(wrong, ResumeLater)
+        book.state = RunState.INTERRUPTED if resumable else RunState.FAILED
+        book.exit_code, book.detail = wrong.exit_code, wrong.sentence
+        raise
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        book.state, book.exit_code = RunState.INTERRUPTED, ExitCode.RESUMABLE
+        book.detail = "Interrupted; the same command goes on."
+        raise
+    except BaseException as wrong:
+        book.state, book.exit_code, book.detail = (
+            RunState.FAILED,
+            ExitCode.UNEXPECTED,
+            f"{type(wrong).__name__}: {wrong}",
+        )
+        raise
+    finally:
+        writer.end_run(
+            book.run_id, book.state, tally=book.tally, exit_code=book.exit_code, detail=book.detail, now=now()
+        )
+
+
+def amount(size: float) -> str:
+    """Bytes for a reader, binary units."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a reader."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def line(what: str, at: Snapshot) -> str:
+    """One sample as one line: counts, rates, ETA."""
+    of = f"/{at.total_objects:,}" if at.total_objects else ""
+    parts = [
+        f"{what}: {at.objects:,}{of} objects",
+        f"{amount(at.bytes)}",
+        f"{at.objects_per_second:,.0f}/s",
+        f"{amount(at.bytes_per_second)}/s",
+    ]
+    if at.eta_seconds is not None:
+        parts.append(f"about {duration(at.eta_seconds)} left")
+    if at.failed:
+        parts.append(f"{at.failed:,} failed")
+    if at.throttled:
+        parts.append(f"{at.throttled:,} throttled")
+    return ", ".join(parts)
+
+
+@asynccontextmanager
+async def shown(what: str, progress: Progress) -> AsyncIterator[None]:
+    """Show `progress` while the block runs: a live line on a terminal, a plain line every 10 s elsewhere."""
+    live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    viewer = asyncio.create_task(_live(what, progress) if live else _plain(what, progress))
+    try:
+        yield
+    finally:
+        viewer.cancel()
+        await asyncio.gather(viewer, return_exceptions=True)
+        log.info(line(what, progress.snapshot()))
+
+
+async def _plain(what: str, progress: Progress) -> None:
+    while True:
+        await asyncio.sleep(10)
+        log.info(line(what, progress.snapshot()))
+
+
+async def _live(what: str, progress: Progress) -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    # The screen is redrawn by this task alone: a refresh thread would fight the log lines for the cursor.
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as screen:
+        while True:
+            screen.update(Text(line(what, progress.snapshot())), refresh=True)
+            await asyncio.sleep(0.25)

@@ -1,0 +1,53 @@
+"""`govlift plan` and the dry run of `govlift migrate`: decided from the ledger alone, without Prefect or network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flows.wiring import Bench, now
+from mappings.errors import FixTheInput
+from mappings.plan import Plan
+from mappings.planning import explain, make_plan, plan_to_json
+
+
+def make(config: Path) -> tuple[Plan, list[str], Any]:
+    """Make the plan from the newest assessment, save it, and explain it.
+
+    Raises:
+        FixTheInput: nothing has been assessed yet.
+    """
+    bench = Bench(config)
+    reader = bench.ledger.reader
+    assessment = reader.assessment()
+    if assessment is None:
+        raise FixTheInput("There is no assessment to plan from.", next_step="Run `govlift assess` first.")
+    if not assessment.inventory.containers:
+        raise FixTheInput(
+            "The newest assessment did not count any container.",
+            next_step="Run `govlift assess`, check its gaps, then plan again.",
+        )
+    plan = make_plan(assessment, bench.settings, reader.names(), now=now())
+    bench.ledger.writer.save_plan(plan)
+    return plan, explain(plan), plan_to_json(plan)
+
+
+def show(config: Path, wanted: str) -> list[str]:
+    """The lines of a plan that exists."""
+    return explain(require_plan(config, wanted))
+
+
+def require_plan(config: Path, wanted: str) -> Plan:
+    """The plan called `wanted`, or the newest.
+
+    Raises:
+        FixTheInput: there is none.
+    """
+    reader = Bench(config).ledger.reader
+    found = reader.plan(wanted) if wanted else reader.latest_plan()
+    if found is None:
+        raise FixTheInput(
+            f'There is no plan "{wanted}".' if wanted else "There is no plan yet.",
+            next_step="Run `govlift plan` and take the id that it prints.",
+        )
+    return found

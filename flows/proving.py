@@ -1,0 +1,68 @@
+"""`govlift verify`: the newest manifests against both sides, without Prefect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flows.accounts import counts
+from flows.observe import Outcome, recorded, shown
+from flows.reporting import last_copy
+from flows.wiring import Bench, now
+from mappings.errors import ExitCode, FixTheInput
+from mappings.runs import RunKind, ShardRecord
+from mappings.states import ProofLevel, RunState
+from tasks.progress import Progress
+from tasks.proof import ProofWork, Proved, prove_shard
+
+
+async def prove(config: Path, *, level: str, share: float, seed: str) -> Outcome:
+    """Verify what the last copy run left.
+
+    Raises:
+        FixTheInput: no such level, or nothing was copied yet.
+    """
+    wanted = level_named(level)
+    async with Bench(config) as bench:
+        records = _newest(bench)
+        async with recorded(bench, RunKind.VERIFY) as book:
+            bench.source_session.prove()
+            bench.target_session.prove()
+            progress = Progress(total_objects=int(sum(r.tally.listed for r in records) * share))
+            work = ProofWork(folder=bench.folder, level=wanted, share=share, seed=seed, progress=progress)
+            total = Proved()
+            async with shown("verify", progress):
+                for record in records:
+                    shard = record.shard
+                    source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
+                    total += await prove_shard(record, work, source, target)
+            book.tally = total.tally
+            book.detail = (
+                f"{total.tally.listed:,} objects looked at, {len(total.mismatches):,} mismatches, "
+                f"{total.changed:,} changed at the source since."
+            )
+            if total.mismatches:
+                book.state, book.exit_code = RunState.FAILED, ExitCode.MISMATCH
+        run = bench.ledger.reader.run(book.run_id)
+        seconds = ((run.finished or now()) - run.started).total_seconds()
+        summary = {"run": book.run_id, "state": book.state.value, "detail": book.detail} | counts(book.tally, seconds)
+        summary["mismatches"] = [f"{n.account}/{n.container}/{n.row.name}: {n.row.reason}" for n in total.mismatches]
+        return Outcome(book.run_id, book.exit_code, summary)
+
+
+def level_named(name: str) -> ProofLevel:
+    """The proof level called `name`.
+
+    Raises:
+        FixTheInput: there is none.
+    """
+    if name.upper() not in ProofLevel.__members__:
+        raise FixTheInput(f'There is no proof level "{name}".', next_step="Use L0, L1, L2 or L3.")
+    return ProofLevel[name.upper()]
+
+
+def _newest(bench: Bench) -> list[ShardRecord]:
+    last = last_copy(bench.ledger.reader.runs())
+    records = [r for r in bench.ledger.reader.shards(last.id) if r.manifest] if last else []
+    if not records:
+        raise FixTheInput("Nothing was copied yet.", next_step="Run `govlift migrate --apply` first.")
+    return records

@@ -1,0 +1,87 @@
+"""Gathers what the ledger and the manifests know into one `Report`; Prefect-free, so that `govlift report` is quick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from importlib.metadata import version
+
+from flows.wiring import Bench, now
+from mappings.errors import FixTheInput
+from mappings.model import Inventory, Resource
+from mappings.readiness import Report, build_report
+from mappings.runs import ObjectNote, RunKind, RunRecord
+from mappings.settings import Settings
+from mappings.states import Change, Outcome
+from tasks.manifests import read_manifest
+
+# Beyond this a report is no longer read by people; the manifests have every row.
+NOTES = 200_000
+
+STORAGE_TYPES = frozenset({"microsoft.storage/storageaccounts", "microsoft.classicstorage/storageaccounts"})
+
+
+def account_of(resource: Resource) -> str:
+    """Name of a storage account from its resource."""
+    return resource.name.rsplit("/", 1)[-1]
+
+
+def movable_accounts(seen: Inventory, settings: Settings) -> list[Resource]:
+    """Storage accounts of the inventory that the settings do not leave out, by name."""
+    only = settings.copy_.accounts
+    found = [r for r in seen.resources if r.type.lower() in STORAGE_TYPES]
+    return sorted(
+        (r for r in found if not only or any(fnmatchcase(account_of(r), glob) for glob in only)), key=account_of
+    )
+
+
+def gather(bench: Bench) -> Report:
+    """The report of a migration as far as it has got.
+
+    Raises:
+        FixTheInput: nothing has been assessed yet.
+    """
+    reader = bench.ledger.reader
+    assessment = reader.assessment()
+    if assessment is None:
+        raise FixTheInput(
+            f"The ledger of {bench.settings.name} holds no assessment yet.", next_step="Run `govlift assess` first."
+        )
+    runs = reader.runs()
+    last = last_copy(runs)
+    return build_report(
+        settings=bench.settings,
+        assessment=assessment,
+        plan=reader.latest_plan(),
+        runs=runs,
+        shards=reader.shards(last.id) if last else [],
+        notes=list(notes_of(bench, last)) if last else [],
+        made_at=now(),
+        version=version("govlift"),
+    )
+
+
+def last_copy(runs: list[RunRecord]) -> RunRecord | None:
+    """The newest run that copied."""
+    copies = [run for run in runs if run.kind in (RunKind.MIGRATE, RunKind.RESYNC)]
+    return max(copies, key=lambda run: run.started) if copies else None
+
+
+def notes_of(bench: Bench, run: RunRecord) -> Iterator[ObjectNote]:
+    """What a reader must see of a run: every difference of a re-sync, and every object that did not simply arrive."""
+    told = 0
+    for record in bench.ledger.reader.shards(run.id):
+        if not record.manifest:
+            continue
+        for row in read_manifest(bench.folder / record.manifest):
+            arrived = row.outcome in (Outcome.COPIED, Outcome.SAME)
+            difference = row.change is not Change.SAME
+            if arrived and not (difference and run.kind is RunKind.RESYNC) and row.change not in STANDS_OUT:
+                continue
+            yield ObjectNote(record.shard.source_account, record.shard.container, row)
+            told += 1
+            if told >= NOTES:
+                return
+
+
+STANDS_OUT = frozenset({Change.DELETED, Change.EXTRA, Change.DRIFTED})

@@ -1,0 +1,52 @@
+"""Flow `resync`: only what changed since the last manifests travels; deletes are reported and not carried out."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from prefect import flow
+
+from flows.migrate import chosen_plan, run_plan
+from flows.observe import Outcome
+from flows.wiring import Bench, now, require_apply
+from mappings.plan import CreateContainer, Plan
+from mappings.planning import extend_plan
+from mappings.runs import RunKind
+from tasks.inventory import survey
+
+log = logging.getLogger("govlift")
+
+
+@flow(name="resync", flow_run_name="resync {config}", persist_result=False)
+async def resync(config: str = "migration.toml", apply: bool = False) -> Outcome:
+    """Bring the target up to date with the source.
+
+    Args:
+        config: path of migration.toml.
+        apply: without it nothing is written and the flow refuses.
+
+    Raises:
+        GovliftError: the run could not go on; the ledger holds what was done.
+    """
+    require_apply(apply, "resync")
+    async with Bench(Path(config)) as bench:
+        plan = await grown(bench, chosen_plan(bench, ""))
+        return await run_plan(bench, plan, RunKind.RESYNC)
+
+
+async def grown(bench: Bench, plan: Plan) -> Plan:
+    """The plan with containers that have appeared in its source accounts since; the same plan where there are none."""
+    known = {(step.source_account, step.name) for step in plan.steps if isinstance(step, CreateContainer)}
+    found = []
+    for account in sorted({account for account, _ in known}):
+        source = bench.source_blobs(account)
+        names = {name async for name in source.containers()}
+        if new := {name for name in names if (account, name) not in known}:
+            surveyed, _ = await survey(account, source, bench.settings.copy_.shard_objects)
+            found.extend(one for one in surveyed if one.container in new)
+    wider = extend_plan(plan, found, bench.settings, now=now()) if found else plan
+    if wider.id != plan.id:
+        log.info("plan %s extends %s by %s new containers", wider.id, plan.id, len(found))
+        bench.ledger.writer.save_plan(wider)
+    return wider

@@ -1,0 +1,80 @@
+"""The first hour: a migration.toml to fill in, and the checks of `govlift doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.wiring import Bench
+from mappings.errors import FixTheInput
+
+if TYPE_CHECKING:
+    from tasks.doctor import Check
+
+TEMPLATE = """\
+# One customer's migration. Secrets are named here by environment variable and stand nowhere in this file.
+name = "{name}"
+customer = ""                     # printed on reports
+marking = ""                      # customer-supplied marking for every page of a report; none by default
+
+[source]                          # commercial Azure; read only, nothing is ever written there
+cloud = "AzureCloud"
+tenant_id = "FILL-IN"
+subscriptions = ["FILL-IN"]
+
+[source.credential]               # roles: Reader; Storage Blob Data Reader; Storage Blob Delegator
+kind = "client-secret"            # or certificate, managed-identity, workload-identity, azure-cli
+client_id = "FILL-IN"
+secret_env = "GOVLIFT_SOURCE_SECRET"
+
+# A classic storage account takes no Entra token; its key is read from the environment, and its use is a finding.
+# [[source.shared_keys]]
+# account = "name"
+# key_env = "GOVLIFT_SOURCE_KEY_NAME"
+
+[target]                          # Azure Government; another tenant, another identity
+cloud = "AzureUSGovernment"
+tenant_id = "FILL-IN"
+subscription = "FILL-IN"
+region = ""                       # "" takes the nearest Azure Government region for each source region
+
+[target.credential]               # roles: Contributor on the migration's groups; Storage Blob Data Contributor
+kind = "client-secret"
+client_id = "FILL-IN"
+secret_env = "GOVLIFT_TARGET_SECRET"
+
+[copy]
+route = "auto"                    # pull where a probe of the account pair passed, stream otherwise
+proof = "L2"                      # L0 size, L1 pin, L2 CRC64 at both ends, L3 SHA-256
+concurrency = 16
+"""
+
+
+def write_template(directory: Path, name: str) -> Path:
+    """Write migration.toml into `directory`.
+
+    Raises:
+        FixTheInput: there is one already, or the folder cannot be written.
+    """
+    path = directory / "migration.toml"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE.format(name=name))
+    except FileExistsError:
+        raise FixTheInput(
+            f"{path} exists already.", next_step="Edit it, or choose another folder with --dir."
+        ) from None
+    except OSError as wrong:
+        raise FixTheInput(
+            f"{path} cannot be written: {wrong.strerror}.", next_step="Choose another folder with --dir."
+        ) from None
+    return path
+
+
+def examine(config: Path) -> list[Check]:
+    """All checks of both sides; a check that fails does not stop the others."""
+    from tasks.doctor import run_checks
+
+    bench = Bench(config)
+    return run_checks(bench.settings, bench.environ)

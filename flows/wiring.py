@@ -1,0 +1,157 @@
+"""Builds the clients of one migration from its settings and passes them down; nothing else builds one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from mappings.errors import AskForApproval, FixTheInput
+from mappings.settings import Settings, parse_settings
+
+if TYPE_CHECKING:
+    from tasks.clients.arm import SourceArm, TargetArm
+    from tasks.clients.blobs import SourceBlobClient, TargetBlobClient
+    from tasks.clients.graph import GraphReader
+    from tasks.clients.session import Session
+    from tasks.ledger import Ledger
+
+
+def now() -> datetime:
+    """The clock of the product: UTC, with its zone."""
+    return datetime.now(UTC)
+
+
+def read_settings(config: Path) -> Settings:
+    """`migration.toml` as a value.
+
+    Raises:
+        FixTheInput: the file is missing, unreadable or wrong.
+    """
+    try:
+        text = config.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise FixTheInput(
+            f"There is no {config}.", next_step="Make one with `govlift init`, or name it with --config."
+        ) from None
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise FixTheInput(f"{config} cannot be read: {wrong}.", next_step="Correct the file and run again.") from None
+    return parse_settings(text, origin=config.name)
+
+
+class Bench:
+    """One migration, opened: settings, ledger, and clients made on first use.
+
+    A plain class on purpose: Prefect walks into dataclasses that it is handed, and this one holds live clients.
+    """
+
+    def __init__(self, config: Path, *, environ: Mapping[str, str] | None = None) -> None:
+        self.config = config.resolve()
+        self.folder = self.config.parent
+        self.settings = read_settings(self.config)
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self._ledger: Ledger | None = None
+        self._sessions: dict[str, Session] = {}
+        self._source_blobs: dict[str, SourceBlobClient] = {}
+        self._target_blobs: dict[str, TargetBlobClient] = {}
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of this migration, its identity row checked against the settings."""
+        if self._ledger is None:
+            from tasks.ledger import open_ledger
+
+            self._ledger = open_ledger(self.settings.ledger.url or f"sqlite:///{self.folder / 'ledger.db'}")
+            self._ledger.writer.claim_identity(self.settings, now=now())
+        return self._ledger
+
+    @property
+    def evidence(self) -> Path:
+        """Folder of the manifests."""
+        return self.folder / "evidence"
+
+    @property
+    def source_session(self) -> Session:
+        return self._session("source")
+
+    @property
+    def target_session(self) -> Session:
+        return self._session("target")
+
+    def _session(self, side: str) -> Session:
+        if side not in self._sessions:
+            from tasks.clients.session import open_session
+
+            part = self.settings.source if side == "source" else self.settings.target
+            self._sessions[side] = open_session(part.in_cloud, part.tenant_id, part.credential, self.environ)
+        return self._sessions[side]
+
+    def source_arm(self) -> SourceArm:
+        from tasks.clients.arm import SourceArm
+
+        return SourceArm(self.source_session)
+
+    def graph(self) -> GraphReader:
+        from tasks.clients.graph import GraphReader
+
+        return GraphReader(self.source_session)
+
+    def target_arm(self) -> TargetArm:
+        from tasks.clients.arm import TargetArm
+
+        return TargetArm(self.target_session, self.settings.target.subscription)
+
+    def source_blobs(self, account: str) -> SourceBlobClient:
+        """Read-only client of one source account, by Entra token or, where the settings say so, by its key."""
+        if account not in self._source_blobs:
+            from tasks.clients.blobs import SourceBlobClient
+
+            key_env = next((k.key_env for k in self.settings.source.shared_keys if k.account == account), "")
+            key = self.environ.get(key_env) if key_env else None
+            if key_env and not key:
+                raise FixTheInput(
+                    f"The key of source account {account} is not in the environment variable {key_env}.",
+                    next_step=f"Set {key_env}, or remove the account from source.shared_keys.",
+                )
+            self._source_blobs[account] = SourceBlobClient(
+                self.source_session, account, key=key, concurrency=self.settings.copy_.concurrency
+            )
+        return self._source_blobs[account]
+
+    def target_blobs(self, account: str) -> TargetBlobClient:
+        """Client of one target account."""
+        if account not in self._target_blobs:
+            from tasks.clients.blobs import TargetBlobClient
+
+            self._target_blobs[account] = TargetBlobClient(
+                self.target_session, account, concurrency=self.settings.copy_.concurrency
+            )
+        return self._target_blobs[account]
+
+    async def __aenter__(self) -> Bench:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, wrong: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for client in (*self._source_blobs.values(), *self._target_blobs.values()):
+            await client.aclose()
+        for session in self._sessions.values():
+            await session.aclose()
+        if self._ledger is not None:
+            self._ledger.close()
+
+
+def require_apply(apply: bool, what: str) -> None:
+    """Refuse a writing command that was not told to write.
+
+    Raises:
+        AskForApproval: `apply` is false.
+    """
+    if not apply:
+        raise AskForApproval(
+            f"{what} writes to the target, and --apply was not given.", next_step="Run again with --apply."
+        )
