@@ -1,0 +1,72 @@
+"""How much is in flight: objects by additive increase and multiplicative decrease, bytes by a budget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Pace:
+    """A gate for objects in flight that halves when the service says so and grows back one by one.
+
+    Args:
+        most: objects in flight at full pace.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.limit = most
+        self._busy = 0
+        self._good = 0
+        self._room = asyncio.Condition()
+
+    async def enter(self) -> None:
+        """Wait for a place."""
+        async with self._room:
+            await self._room.wait_for(lambda: self._busy < self.limit)
+            self._busy += 1
+
+    async def leave(self) -> None:
+        """Give the place back; a full round without a complaint lets one more in."""
+        async with self._room:
+            self._busy -= 1
+            self._good += 1
+            if self._good >= self.limit and self.limit < self._most:
+                self.limit += 1
+                self._good = 0
+            self._room.notify_all()
+
+    def slow(self) -> None:
+        """The service throttled: halve."""
+        self.limit = max(1, self.limit // 2)
+        self._good = 0
+
+
+class ByteBudget:
+    """Bytes held in memory at once. One request larger than the budget passes when nothing else is held."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+        self.peak = 0
+        self._room = asyncio.Condition()
+
+    async def take(self, amount: int) -> None:
+        async with self._room:
+            await self._room.wait_for(lambda: self._held == 0 or self._held + amount <= self._most)
+            self._held += amount
+            self.peak = max(self.peak, self._held)
+
+    async def give(self, amount: int) -> None:
+        async with self._room:
+            self._held -= amount
+            self._room.notify_all()
+
+    @asynccontextmanager
+    async def hold(self, amount: int) -> AsyncIterator[None]:
+        await self.take(amount)
+        try:
+            yield
+        finally:
+            await self.give(amount)

@@ -1,0 +1,59 @@
+"""What a copy run may do, as numbers; from `[copy]` in migration.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mappings.settings import Copy
+from mappings.states import ProofLevel
+
+MIB = 1024 * 1024
+PAGE_WRITE = 4 * MIB
+"""Most bytes of one Put Page (REST, "Put Page")."""
+MOST_BLOCKS = 50_000
+"""Committed blocks of one block blob, and blocks of one append blob (REST, "Put Block List", "Append Block")."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRules:
+    """Limits and aims of one copy run. Sizes in bytes."""
+
+    concurrency: int = 16
+    """Objects in flight."""
+    block: int = 8 * MIB
+    """Bytes of one block that goes through the mover."""
+    whole_pull: int = 256 * MIB
+    """Largest block blob taken by one Put Blob From URL."""
+    pull_block: int = 64 * MIB
+    """Bytes of one Put Block From URL."""
+    memory: int = 256 * MIB
+    """Most content bytes held at once, over all objects in flight."""
+    proof: ProofLevel = ProofLevel.L2
+    """Level that every copied object must reach; below it an object counts as failed."""
+    exclude_blobs: tuple[str, ...] = ()
+    attempts: int = 5
+    """Starts of one object (source changed under the copy, throttled, ...) before it counts as failed."""
+    overwrite_unknown: bool = False
+    """Whether a blob at the target that govlift did not write may be overwritten. No setting turns this on by itself."""
+    pause: float = 1.0
+    """Seconds before a throttled object is tried again where the service named no time; doubles with each try."""
+
+    @classmethod
+    def from_settings(cls, copy: Copy) -> CopyRules:
+        """The rules that `[copy]` asks for; memory grows with concurrency but stays within 64 MiB to 512 MiB."""
+        block = copy.block_mib * MIB
+        return cls(
+            concurrency=copy.concurrency,
+            block=block,
+            memory=min(512 * MIB, max(64 * MIB, 2 * copy.concurrency * block)),
+            proof=ProofLevel[copy.proof],
+            exclude_blobs=copy.exclude_blobs,
+        )
+
+    def stream_block(self, size: int) -> int:
+        """Bytes a block for a streamed blob of `size` bytes, large enough to stay within the block count limit."""
+        return max(self.block, -(-size // MOST_BLOCKS))
+
+    def pulled_block(self, size: int) -> int:
+        """Likewise for a pulled blob."""
+        return max(self.pull_block, -(-size // MOST_BLOCKS))
