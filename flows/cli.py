@@ -1,4 +1,4 @@
-"""The command line. Each command calls the same flow that a deployment calls; only those that run one import Prefect."""
+"""The command line. Each command calls the flow that a deployment calls; only those that run one import Prefect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command shares: data on standard output, the rest on standard error, one way to fail, one to run a flow."""
+"""What every command shares: data on stdout, the rest on stderr, one way to fail, one way to run a flow."""
 
 from __future__ import annotations
 

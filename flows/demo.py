@@ -57,9 +57,9 @@ async def show(directory: Path, *, estate: str) -> int:
     say("Two clouds on this machine, and a county that must move from one to the other.\n")
     state = up(sandbox, estate=estate)
     try:
-        environment = _environment(state, directory)
-        (directory / "migration.toml").write_text(_settings(state, environment), encoding="utf-8")
-        with _prefect_server(directory, environment):
+        environment = environment_of(state, directory)
+        (directory / "migration.toml").write_text(settings_of(state, environment), encoding="utf-8")
+        with prefect_server(directory, environment):
             stages = _Stages(directory, environment)
             _first_copy(stages)
             writes = _source_writes(state)
@@ -138,7 +138,7 @@ def _fresh(directory: Path) -> None:
     (directory / MARK).touch()
 
 
-def _environment(state: Mapping[str, Any], directory: Path) -> dict[str, str]:
+def environment_of(state: Mapping[str, Any], directory: Path) -> dict[str, str]:
     """The environment of the commands: the sandbox's proxy and certificates, the secrets, Prefect's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")}
     # HTTP_PROXY stays unset: the Prefect server answers on plain http, on this machine.
@@ -168,7 +168,7 @@ def _key_variable(account: str) -> str:
     return f"GOVLIFT_SOURCE_KEY_{account.upper()}"
 
 
-def _settings(state: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+def settings_of(state: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     """migration.toml of the sample customer."""
     source, target = state["commercial"], state["government"]
     keys = "".join(
@@ -205,7 +205,7 @@ concurrency = 16
 
 
 @contextmanager
-def _prefect_server(directory: Path, environment: dict[str, str]) -> Iterator[None]:
+def prefect_server(directory: Path, environment: dict[str, str]) -> Iterator[None]:
     """One Prefect server for the whole demo; its URL is put into `environment`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -45,7 +45,7 @@ def assess_files(paths: Sequence[Path], *, report_folder: Path | None = None) ->
 
 
 def _texts(paths: Sequence[Path]) -> dict[str, str]:
-    """Content by file name; folders are walked. Bytes that are not text are kept, so that the reader can name the file."""
+    """Content by file name; folders are walked. A file that is not text is kept, so that the reader can name it."""
     texts: dict[str, str] = {}
     for path in paths:
         if path.is_dir():

@@ -1,0 +1,158 @@
+"""One customer's migration folder on the sandbox, driven by the real command as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from azure.storage.blob import BlobServiceClient
+
+from flows.demo import environment_of, settings_of
+from mappings.plan import CopyShard, CreateStorageAccount
+
+
+@dataclass
+class Ran:
+    """What one command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Customer:
+    """A migration folder and the environment of its commands."""
+
+    folder: Path
+    state: dict[str, Any]
+    api: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.environment = environment_of(self.state, self.folder)
+        if self.api:
+            self.environment |= {"PREFECT_API_URL": self.api, "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+        self.write_settings(settings_of(self.state, self.environment))
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "migration.toml"
+
+    def write_settings(self, text: str) -> None:
+        self.config.write_text(text, encoding="utf-8")
+
+    def edit_settings(self, old: str, new: str) -> None:
+        text = self.config.read_text(encoding="utf-8")
+        assert old in text, f"{old!r} is not in migration.toml"
+        self.write_settings(text.replace(old, new))
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "flows.cli", *words, "--config", str(self.config)]
+
+    def run(self, *words: str, expect: int | None = 0, **environment: str) -> Ran:
+        """Run `govlift WORDS` to its end."""
+        told = subprocess.run(
+            self.command(*words),
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+            cwd=self.folder,
+        )
+        ran = Ran(told.returncode, told.stdout, told.stderr)
+        if expect is not None:
+            assert ran.code == expect, f"govlift {' '.join(words)} -> {ran.code}\n{ran.out}\n{ran.err}"
+        return ran
+
+    def begin(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        """Begin `govlift WORDS` and leave it running."""
+        return subprocess.Popen(
+            self.command(*words),
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+        )
+
+    def assessed_and_planned(self) -> str:
+        """The id of a plan made the ordinary way."""
+        self.run("assess", expect=3)
+        return str(self.run("plan", "--json").json["id"])
+
+    def control(self, path: str, *, post: Any = None, method: str | None = None) -> Any:
+        """Ask the sandbox's control endpoint."""
+        body = None if post is None else json.dumps(post).encode()
+        headers = {"Content-Type": "application/json"}
+        request = Request(self.state["control"] + path, data=body, method=method, headers=headers)
+        with urlopen(request, timeout=10) as answer:
+            text = answer.read()
+        return json.loads(text) if text.strip() else None
+
+    def counters(self) -> Any:
+        return self.control("/counters")
+
+    def source_writes(self) -> int:
+        return int(self.counters()["commercial"]["blob"]["write"])
+
+    def target_writes(self) -> int:
+        return int(self.counters()["government"]["blob"]["write"])
+
+    def storage(self, cloud: str, account: str) -> BlobServiceClient:
+        """A client that may do anything to one account: the customer at work, or somebody who should not be."""
+        made = next(a for a in self.control("/accounts")[cloud] if a["name"] == account)
+        return BlobServiceClient(
+            made["blob_endpoint"],
+            credential={"account_name": account, "account_key": made["key"]},
+            proxies={"https": self.state["proxy"]},
+            connection_verify=self.state["ca_bundle"],
+        )
+
+    def plan(self) -> Any:
+        """The newest plan, as it lies in the ledger."""
+        from flows.wiring import Bench
+
+        return Bench(self.config, environ=self.environment).ledger.reader.latest_plan()
+
+    def tamper_with_target(self) -> str:
+        """Overwrite one small block blob at the target behind our back; returns its name."""
+        shard = max((s for s in self.plan().steps if isinstance(s, CopyShard)), key=lambda s: s.objects)
+        container = self.storage("government", shard.target_account).get_container_client(shard.container)
+        victim = next(b for b in container.list_blobs() if b.blob_type == "BlockBlob" and 0 < b.size < 100_000)
+        container.upload_blob(victim.name, bytes(victim.size), overwrite=True)
+        return str(victim.name)
+
+    def delete_source_container(self) -> str:
+        """The customer deletes a container that the plan names; returns its name."""
+        shard = min((s for s in self.plan().steps if isinstance(s, CopyShard)), key=lambda s: s.objects)
+        self.storage("commercial", shard.source_account).delete_container(shard.container)
+        return str(shard.container)
+
+    def take_planned_account_name(self) -> str:
+        """Somebody else makes an account of a name that the plan wants; returns the name."""
+        name = next(step.name for step in self.plan().steps if isinstance(step, CreateStorageAccount))
+        self.control("/taken", post={"cloud": "government", "name": name})
+        return str(name)
+
+
+def repository() -> Path:
+    """The folder of the checkout."""
+    return Path(__file__).parents[2]
+
+
+def ambient() -> dict[str, str]:
+    """This process's environment without proxies."""
+    return {name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")}
