@@ -1,0 +1,99 @@
+"""The report on readiness and migration, from whatever is known so far.
+
+Pure: clock, versions, ledger rows and manifest rows are handed in. `tasks.reports.write_reports` makes the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from mappings.model import Assessment
+from mappings.plan import Plan
+from mappings.report_balance import balance_flags, balance_section
+from mappings.report_data import data_section, results_section, runs_section
+from mappings.report_facts import ReportHead, gather_facts, head_of, standing_shards
+from mappings.report_json import report_digest, report_from_json, report_to_json
+from mappings.report_limits import findings_section, gaps_section, limits_section
+from mappings.report_model import SCHEMA_VERSION, Report
+from mappings.report_objects import differences_section, exceptions_section
+from mappings.report_resources import blockers_section, readiness_section, register_section, unknowns_section
+from mappings.report_summary import SIGNATURES, cover_of, sentences_of, tiles_of
+from mappings.report_targets import targets_section
+from mappings.runs import ObjectNote, RunRecord, ShardRecord
+from mappings.settings import Settings
+
+__all__ = [
+    "Report",
+    "ReportHead",
+    "build_report",
+    "head_of",
+    "report_digest",
+    "report_from_json",
+    "report_to_json",
+    "standing_shards",
+]
+
+_SECTIONS = (
+    balance_section,
+    readiness_section,
+    blockers_section,
+    unknowns_section,
+    gaps_section,
+    targets_section,
+    data_section,
+    results_section,
+    exceptions_section,
+    differences_section,
+    limits_section,
+    findings_section,
+    runs_section,
+    register_section,
+)
+
+
+def build_report(
+    *,
+    settings: Settings | ReportHead,
+    assessment: Assessment,
+    plan: Plan | None,
+    runs: Sequence[RunRecord],
+    notes: Sequence[ObjectNote],
+    made_at: datetime,
+    version: str,
+    shards: Sequence[ShardRecord] = (),
+) -> Report:
+    """Build the whole report.
+
+    Args:
+        settings: the migration's settings, or only a head where an offline assessment has no settings.
+        assessment: inventory with verdicts.
+        plan: None before there is one.
+        runs: all runs of the ledger, in any order.
+        notes: what a reader must see of the manifests that stand (those of `standing_shards`): failed and excluded
+            objects, reported deletions and extras, and after a re-sync every difference.
+        made_at: now, with a zone.
+        version: of govlift.
+        shards: shard records of the copying runs, of one or of all; the newest record of each shard counts. Without
+            them the newest copying run's own tally stands for all accounts.
+    """
+    facts = gather_facts(
+        settings=settings,
+        assessment=assessment,
+        plan=plan,
+        runs=runs,
+        notes=notes,
+        shards=shards,
+        made_at=made_at,
+        version=version,
+    )
+    flags = balance_flags(facts)
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        cover=cover_of(facts),
+        tiles=tiles_of(facts),
+        sentences=sentences_of(facts, flags),
+        flags=flags,
+        sections=tuple(make(facts) for make in _SECTIONS),
+        signatures=SIGNATURES,
+    )

@@ -1,0 +1,257 @@
+"""What a report is built from, put in order once: head, judged resources, state of the objects by account."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mappings.model import Assessment, Resource, Verdict
+from mappings.objects import Tally
+from mappings.plan import CopyShard, CreateResourceGroup, CreateStorageAccount, Plan
+from mappings.report_words import family_of
+from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
+from mappings.settings import Settings
+from mappings.states import Change, Outcome, ProofLevel, ShardState
+
+COPYING = frozenset({RunKind.MIGRATE, RunKind.RESYNC, RunKind.CUTOVER})
+NOT_LISTED = frozenset({Change.DELETED, Change.EXTRA})
+"""Changes of objects that the source does not list, so that they are no part of in = out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHead:
+    """Who the report is about. `head_of` takes it from settings; an offline assessment may have less."""
+
+    name: str
+    customer: str = ""
+    marking: str = ""
+    source_cloud: str = ""
+    source_tenant: str = ""
+    source_subscriptions: tuple[str, ...] = ()
+    target_cloud: str = ""
+    target_tenant: str = ""
+    target_subscription: str = ""
+    proof: ProofLevel = ProofLevel.L2
+    """Level that every copied object must reach."""
+    shared_keys: tuple[str, ...] = ()
+    """Source accounts that are read with their key."""
+
+
+def head_of(settings: Settings) -> ReportHead:
+    """The head of a report on the migration that `settings` describe."""
+    return ReportHead(
+        name=settings.name,
+        customer=settings.customer or settings.name,
+        marking=settings.marking.strip(),
+        source_cloud=settings.source.cloud,
+        source_tenant=settings.source.tenant_id,
+        source_subscriptions=settings.source.subscriptions,
+        target_cloud=settings.target.cloud,
+        target_tenant=settings.target.tenant_id,
+        target_subscription=settings.target.subscription,
+        proof=ProofLevel[settings.copy_.proof],
+        shared_keys=tuple(sorted(key.account for key in settings.source.shared_keys)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One resource of the inventory with its verdict; None where the assessment has none, which is a flag."""
+
+    resource: Resource
+    verdict: Verdict | None
+    type: str
+    """One spelling for all resources of the type."""
+    family: str
+    subscription: str
+    """Name, or id where the name is not known; "" where the resource tells neither."""
+
+    @property
+    def word(self) -> str:
+        """The verdict as the tables show it."""
+        return self.verdict.verdict.value if self.verdict else "no-verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBook:
+    """The objects of one source account as the newest manifests have them."""
+
+    account: str
+    target: str
+    surveyed: int | None
+    """Objects at the survey; None where it was not surveyed."""
+    shards: int
+    """Shards known: planned or worked on."""
+    done: int
+    failed: int
+    tally: Tally
+
+    @property
+    def unfinished(self) -> int:
+        return self.shards - self.done
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that sections are made from."""
+
+    head: ReportHead
+    assessment: Assessment
+    plan: Plan | None
+    runs: tuple[RunRecord, ...]
+    """By start."""
+    notes: tuple[ObjectNote, ...]
+    made_at: datetime
+    version: str
+    judged: tuple[Judged, ...]
+    """By family, type and name."""
+    books: tuple[AccountBook, ...]
+    """By account; empty before the first copy."""
+
+    @property
+    def objects(self) -> Tally:
+        """All accounts together."""
+        return sum((book.tally for book in self.books), Tally())
+
+    @property
+    def unfinished(self) -> int:
+        """Shards planned or begun whose newest record is not done."""
+        return sum(book.unfinished for book in self.books)
+
+    def exceptions(self, outcome: Outcome) -> list[ObjectNote]:
+        """Listed objects with this outcome, in order of account, container and name."""
+        return [n for n in self.notes if n.row.outcome is outcome and n.row.change not in NOT_LISTED]
+
+    def planned_accounts(self) -> dict[str, CreateStorageAccount]:
+        """Source id in lower case -> the account that the plan makes of it."""
+        steps = self.plan.steps if self.plan else ()
+        return {step.source_id.lower(): step for step in steps if isinstance(step, CreateStorageAccount)}
+
+    def planned_groups(self) -> list[CreateResourceGroup]:
+        return [s for s in (self.plan.steps if self.plan else ()) if isinstance(s, CreateResourceGroup)]
+
+
+def gather_facts(
+    *,
+    settings: Settings | ReportHead,
+    assessment: Assessment,
+    plan: Plan | None,
+    runs: Sequence[RunRecord],
+    notes: Sequence[ObjectNote],
+    shards: Sequence[ShardRecord],
+    made_at: datetime,
+    version: str,
+) -> Facts:
+    """Put the parts in order. Arguments as in `mappings.readiness.build_report`."""
+    ordered = tuple(sorted(runs, key=lambda run: (run.started, run.id)))
+    return Facts(
+        head=head_of(settings) if isinstance(settings, Settings) else settings,
+        assessment=assessment,
+        plan=plan,
+        runs=ordered,
+        notes=tuple(sorted(notes, key=lambda note: (note.account, note.container, note.row.key))),
+        made_at=made_at,
+        version=version,
+        judged=_judge(assessment),
+        books=_books(assessment, plan, ordered, shards),
+    )
+
+
+def _judge(assessment: Assessment) -> tuple[Judged, ...]:
+    subscriptions = assessment.inventory.subscriptions
+    bearers = Counter(sub.name for sub in subscriptions)
+    names = {
+        sub.id.lower(): f"{sub.name} ({sub.id})" if bearers[sub.name] > 1 else sub.name or sub.id
+        for sub in subscriptions
+    }
+    verdicts: defaultdict[str, list[Verdict]] = defaultdict(list)
+    for verdict in reversed(assessment.verdicts):
+        verdicts[verdict.resource_id.lower()].append(verdict)
+    spelling: dict[str, str] = {}
+    for found in sorted({resource.type for resource in assessment.inventory.resources}, reverse=True):
+        # Reversed, so that of several spellings the first in order stays: "Microsoft" before "microsoft".
+        spelling[found.lower()] = found
+    judged = [
+        Judged(
+            resource=resource,
+            verdict=rest.pop() if (rest := verdicts[resource.id.lower()]) else None,
+            type=spelling[resource.type.lower()],
+            family=family_of(resource.type),
+            subscription=names.get(resource.subscription_id.lower(), resource.subscription_id),
+        )
+        for resource in assessment.inventory.resources
+    ]
+    return tuple(sorted(judged, key=lambda j: (j.family, j.type.lower(), j.resource.name.lower(), j.resource.id)))
+
+
+def without_verdict(assessment: Assessment) -> tuple[list[str], list[str]]:
+    """Ids of resources that have no verdict, and of verdicts whose resource was not seen; both empty when in = out."""
+    seen = Counter(resource.id.lower() for resource in assessment.inventory.resources)
+    judged = Counter(verdict.resource_id.lower() for verdict in assessment.verdicts)
+    return sorted((seen - judged).elements()), sorted((judged - seen).elements())
+
+
+def standing_shards(
+    shards: Iterable[ShardRecord], runs: Sequence[RunRecord], plan: Plan | None
+) -> dict[str, ShardRecord]:
+    """Shard id -> the newest record of a copying run in which the shard was done or failed.
+
+    These are the records whose manifests say what stands at the target now. Shards that the plan no longer has are
+    left out, unless they belong to the newest run.
+
+    Args:
+        shards: records of any runs.
+        runs: the runs that these records belong to.
+    """
+    order = {run.id: n for n, run in enumerate(sorted(runs, key=lambda run: (run.started, run.id)))}
+    copying = {run.id for run in runs if run.kind in COPYING}
+    newest = max(copying, key=lambda run_id: order[run_id], default="")
+    planned = {step.id for step in plan.steps if isinstance(step, CopyShard)} if plan else None
+    standing: dict[str, ShardRecord] = {}
+    for record in sorted(shards, key=lambda record: order.get(record.run_id, -1)):
+        known = planned is None or record.shard.id in planned or record.run_id == newest
+        settled = record.state in (ShardState.DONE, ShardState.FAILED)
+        if known and settled and record.run_id in copying:
+            standing[record.shard.id] = record
+    return standing
+
+
+def _books(
+    assessment: Assessment, plan: Plan | None, runs: Sequence[RunRecord], shards: Sequence[ShardRecord]
+) -> tuple[AccountBook, ...]:
+    copies = [run for run in runs if run.kind in COPYING]
+    if not copies:
+        return ()
+    if not shards:
+        return (_book_of_run(copies[-1]),)
+    standing = standing_shards(shards, runs, plan)
+    known = {step.id: step for step in (plan.steps if plan else ()) if isinstance(step, CopyShard)}
+    known |= {r.shard.id: r.shard for r in shards if plan is None or r.run_id == copies[-1].id}
+    surveyed: Counter[str] = Counter()
+    for survey in assessment.inventory.containers:
+        surveyed[survey.account] += survey.objects
+    by_account: defaultdict[str, list[CopyShard]] = defaultdict(list)
+    for shard in known.values():
+        by_account[shard.source_account].append(shard)
+    return tuple(_book(account, by_account[account], standing, surveyed.get(account)) for account in sorted(by_account))
+
+
+def _book(account: str, shards: list[CopyShard], standing: dict[str, ShardRecord], surveyed: int | None) -> AccountBook:
+    records = [standing[shard.id] for shard in shards if shard.id in standing]
+    return AccountBook(
+        account=account,
+        target=shards[0].target_account,
+        surveyed=surveyed,
+        shards=len(shards),
+        done=sum(record.state is ShardState.DONE for record in records),
+        failed=sum(record.state is ShardState.FAILED for record in records),
+        tally=sum((record.tally for record in records), Tally()),
+    )
+
+
+def _book_of_run(run: RunRecord) -> AccountBook:
+    """One book for all accounts, where only the run's own tally is known."""
+    done = int(run.finished is not None)
+    return AccountBook("all accounts", "", None, 1, done, 0, run.tally)

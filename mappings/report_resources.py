@@ -1,0 +1,289 @@
+"""Sections about resources and their verdicts: readiness, blockers and conditions, unknowns, the full register."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from mappings.model import Verdict
+from mappings.report_facts import Facts, Judged
+from mappings.report_model import Column, Kind, Ref, Row, Section, Table, Value
+from mappings.report_words import VERDICT_MEANS, VERDICT_ORDER, are, counted, counts, listing, make_row
+from mappings.states import VerdictKind
+
+VERDICT_PLACES = {
+    VerdictKind.BLOCKED: ("blockers", "blocked"),
+    VerdictKind.REPLACE: ("blockers", "replace"),
+    VerdictKind.READY_WITH_CHANGES: ("blockers", "changes"),
+    VerdictKind.UNKNOWN: ("unknowns", "unknown"),
+    VerdictKind.READY: ("resources", ""),
+}
+"""Verdict -> section and table whose rows are the resources with that verdict, sorted by type."""
+
+_VERDICT_COLUMNS = counts(
+    ("ready", "Ready"),
+    ("ready-with-changes", "With changes"),
+    ("replace", "Replace"),
+    ("blocked", "Blocked"),
+    ("unknown", "Unknown"),
+)
+_BARS = tuple(column.key for column in _VERDICT_COLUMNS)
+
+
+def rows_of_verdict(kind: VerdictKind, **where: str) -> Ref:
+    """The resources with this verdict, narrowed by columns of their table."""
+    section, table = VERDICT_PLACES[kind]
+    return Ref(section, table, where if table else {"verdict": kind.value} | where)
+
+
+def readiness_section(facts: Facts) -> Section:
+    """How far the estate is ready: by verdict, service family, type and subscription."""
+    if not facts.judged:
+        return Section(
+            "readiness",
+            "Readiness",
+            "The inventory holds no resources; run `govlift inventory` with a reader role on the source.",
+        )
+    counted_by = facts.assessment.by_verdict()
+    able = counted_by["ready"] + counted_by["ready-with-changes"]
+    lead = (
+        f"{able:,} of {counted(len(facts.judged), 'resource')} can move; "
+        f"{counted_by['ready']:,} of them {are(counted_by['ready'])} ready as used today."
+    )
+    tables = (_by_verdict(facts), _by_family(facts), _by_type(facts), _by_subscription(facts))
+    return Section("readiness", "Readiness", lead, tables)
+
+
+def _by_verdict(facts: Facts) -> Table:
+    number = Counter(judged.word for judged in facts.judged)
+    columns = (
+        Column("verdict", "Verdict", Kind.STATUS),
+        Column("means", "Meaning"),
+        Column("resources", "Resources", Kind.COUNT),
+    )
+    rows = tuple(
+        make_row(
+            {"verdict": kind.value, "means": VERDICT_MEANS[kind], "resources": number[kind.value]},
+            {"resources": rows_of_verdict(kind)},
+        )
+        for kind in reversed(VERDICT_ORDER)
+    )
+    return Table("readiness-by-verdict", "Resources by verdict", columns, rows, bars=("resources",))
+
+
+def _tally(judged: Iterable[Judged]) -> dict[str, Value]:
+    number = Counter(item.word for item in judged)
+    return {key: number[key] for key in _BARS}
+
+
+def _by_family(facts: Facts) -> Table:
+    groups: defaultdict[str, list[Judged]] = defaultdict(list)
+    for judged in facts.judged:
+        groups[judged.family].append(judged)
+    rows = []
+    for family, members in groups.items():
+        links = {key: Ref("readiness", "readiness-by-type", {"family": family}, key) for key in (*_BARS, "resources")}
+        cells: dict[str, Value] = {"family": family, "resources": len(members)}
+        rows.append(make_row(cells | _tally(members), links))
+    columns = (Column("family", "Service family"), *counts(("resources", "Resources")), *_VERDICT_COLUMNS)
+    return Table("readiness-by-family", "Readiness by service family", columns, tuple(rows), bars=_BARS)
+
+
+def _by_type(facts: Facts) -> Table:
+    groups: defaultdict[tuple[str, str], list[Judged]] = defaultdict(list)
+    for judged in facts.judged:
+        groups[judged.family, judged.type].append(judged)
+    rows = []
+    for (family, kind), members in groups.items():
+        links = {verdict.value: rows_of_verdict(verdict, type=kind) for verdict in VerdictKind}
+        links["resources"] = Ref("resources", where={"type": kind})
+        cells: dict[str, Value] = {"type": kind, "family": family, "resources": len(members)}
+        rows.append(make_row(cells | _tally(members), links))
+    columns = (
+        Column("type", "Resource type", Kind.NAME),
+        Column("family", "Service family"),
+        *counts(("resources", "Resources")),
+        *_VERDICT_COLUMNS,
+    )
+    return Table("readiness-by-type", "Readiness by resource type", columns, tuple(rows), bars=_BARS)
+
+
+def _register_ids(facts: Facts) -> dict[str, str]:
+    """Subscription -> id of its register table, in the order of names."""
+    found = sorted({judged.subscription for judged in facts.judged}, key=str.lower)
+    return {name: f"resources-{n}" for n, name in enumerate(found, start=1)}
+
+
+def _by_subscription(facts: Facts) -> Table:
+    groups: defaultdict[str, list[Judged]] = defaultdict(list)
+    for judged in facts.judged:
+        groups[judged.subscription].append(judged)
+    rows = []
+    for name, table in _register_ids(facts).items():
+        members = groups[name]
+        links = {key: Ref("resources", table, {"verdict": key}) for key in _BARS}
+        links["resources"] = Ref("resources", table)
+        cells: dict[str, Value] = {"subscription": name or "not told", "id": members[0].resource.subscription_id}
+        rows.append(make_row(cells | {"resources": len(members)} | _tally(members), links))
+    columns = (
+        Column("subscription", "Subscription"),
+        Column("id", "Subscription id", Kind.NAME, detail=True),
+        *counts(("resources", "Resources")),
+        *_VERDICT_COLUMNS,
+    )
+    return Table("readiness-by-subscription", "Readiness by subscription", columns, tuple(rows), bars=_BARS)
+
+
+_RULE_COLUMNS = (
+    Column("rule", "Rule", Kind.NAME),
+    Column("verdict", "Verdict", Kind.STATUS),
+    Column("resources", "Resources", Kind.COUNT),
+    Column("reason", "Why"),
+    Column("remedy", "What to do"),
+    Column("source", "Source", Kind.SOURCE),
+    Column("checked", "Checked", Kind.DATE),
+)
+_RESOURCE_COLUMNS = (
+    Column("name", "Resource", Kind.NAME),
+    Column("type", "Type", Kind.NAME),
+    Column("resource_group", "Resource group", Kind.NAME),
+    Column("subscription", "Subscription", detail=True),
+    Column("location", "Region", Kind.NAME),
+    Column("verdict", "Verdict", Kind.STATUS, detail=True),
+    Column("rule", "Rule", Kind.NAME),
+    Column("reason", "Why"),
+    Column("remedy", "What to do", detail=True),
+    Column("source", "Source", Kind.SOURCE, detail=True),
+    Column("checked", "Checked", Kind.DATE, detail=True),
+    Column("confidence", "Confidence", detail=True),
+    Column("target_type", "Target type", Kind.NAME, detail=True),
+    Column("target_region", "Target region", Kind.NAME, detail=True),
+    Column("id", "Resource id", Kind.NAME, detail=True),
+)
+_REGISTER_COLUMNS = tuple(
+    replace(column, detail={"verdict": False, "reason": True}.get(column.key, column.detail))
+    for column in _RESOURCE_COLUMNS
+)
+
+
+def resource_cells(judged: Judged) -> dict[str, Value]:
+    """What every table of resources says of one."""
+    resource = judged.resource
+    return {
+        "name": resource.name,
+        "type": judged.type,
+        "resource_group": resource.resource_group,
+        "subscription": judged.subscription,
+        "location": resource.location,
+        "id": resource.id,
+    }
+
+
+def _resource_row(judged: Judged) -> Row:
+    verdict = judged.verdict
+    return make_row(
+        resource_cells(judged)
+        | {
+            "verdict": judged.word,
+            "rule": verdict.rule if verdict else "",
+            "reason": verdict.reason if verdict else "",
+            "remedy": verdict.remedy if verdict else "",
+            "source": verdict.source if verdict else "",
+            "checked": verdict.checked.isoformat() if verdict and verdict.checked else None,
+            "confidence": verdict.confidence.value if verdict else "",
+            "target_type": verdict.target.type if verdict else "",
+            "target_region": verdict.target.region if verdict else "",
+        }
+    )
+
+
+def _with_verdict(facts: Facts, kind: VerdictKind) -> list[tuple[Judged, Verdict]]:
+    return [(j, j.verdict) for j in facts.judged if j.verdict is not None and j.verdict.verdict is kind]
+
+
+def _by_rule(facts: Facts, kinds: Iterable[VerdictKind], table_id: str, caption: str) -> Table:
+    """One row per rule, reason and remedy, so that a sentence that holds for thirty resources is read once."""
+    rows = []
+    for kind in kinds:
+        groups: defaultdict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
+        for _, verdict in _with_verdict(facts, kind):
+            groups[verdict.rule, verdict.reason, verdict.remedy].append(verdict)
+        for (rule, reason, remedy), members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+            first = members[0]
+            cells: dict[str, Value] = {
+                "rule": rule,
+                "verdict": kind.value,
+                "resources": len(members),
+                "reason": reason,
+                "remedy": remedy,
+                "source": first.source,
+                "checked": first.checked.isoformat() if first.checked else None,
+            }
+            rows.append(make_row(cells, {"resources": rows_of_verdict(kind, rule=rule, reason=reason, remedy=remedy)}))
+    return Table(table_id, caption, _RULE_COLUMNS, tuple(rows))
+
+
+def _resource_table(facts: Facts, kind: VerdictKind, caption: str) -> Table:
+    rows = tuple(_resource_row(judged) for judged, _ in _with_verdict(facts, kind))
+    _, table_id = VERDICT_PLACES[kind]
+    sheet = "Unknowns" if kind is VerdictKind.UNKNOWN else "Blockers and conditions"
+    return Table(table_id, caption, _RESOURCE_COLUMNS, rows, sheet=sheet)
+
+
+def _present(tables: Iterable[Table]) -> tuple[Table, ...]:
+    return tuple(table for table in tables if table.rows)
+
+
+def blockers_section(facts: Facts) -> Section:
+    """What stops resources or must change: by rule, then resource by resource."""
+    number = facts.assessment.by_verdict()
+    blocked, other, changes = (number[key] for key in ("blocked", "replace", "ready-with-changes"))
+    title = "Blockers and conditions"
+    if not blocked + other + changes:
+        return Section("blockers", title, "Nothing is blocked, to be replaced or to be changed.")
+    parts = [
+        f"{counted(blocked, 'resource')} {are(blocked)} blocked" if blocked else "nothing is blocked",
+        f"{other:,} {'needs' if other == 1 else 'need'} another service",
+        f"{changes:,} can move after changes",
+    ]
+    lead = listing(parts)
+    kinds = (VerdictKind.BLOCKED, VerdictKind.REPLACE, VerdictKind.READY_WITH_CHANGES)
+    tables = (
+        _by_rule(facts, kinds, "conditions-by-rule", "Why, and what to do"),
+        _resource_table(facts, VerdictKind.BLOCKED, "Blocked resources"),
+        _resource_table(facts, VerdictKind.REPLACE, "Resources to replace"),
+        _resource_table(facts, VerdictKind.READY_WITH_CHANGES, "Resources that move after changes"),
+    )
+    return Section("blockers", title, lead[0].upper() + lead[1:] + ".", _present(tables))
+
+
+def unknowns_section(facts: Facts) -> Section:
+    """What no rule answers, with what to ask."""
+    number = facts.assessment.by_verdict()["unknown"]
+    if not number:
+        return Section("unknowns", "Unknowns", "Every resource has an answer; nothing is unknown.")
+    verb = "has" if number == 1 else "have"
+    lead = f"{counted(number, 'resource')} {verb} no answer yet. An unknown is never counted as ready."
+    tables = (
+        _by_rule(facts, (VerdictKind.UNKNOWN,), "unknowns-by-rule", "What is not known, and whom to ask"),
+        _resource_table(facts, VerdictKind.UNKNOWN, "Resources without an answer"),
+    )
+    return Section("unknowns", "Unknowns", lead, tables)
+
+
+def register_section(facts: Facts) -> Section:
+    """Every resource once, by subscription; the rows behind most numbers."""
+    rank = {kind.value: n for n, kind in enumerate(VERDICT_ORDER)}
+    groups: defaultdict[str, list[Judged]] = defaultdict(list)
+    for judged in facts.judged:
+        groups[judged.subscription].append(judged)
+    tables = []
+    for name, table_id in _register_ids(facts).items():
+        members = sorted(groups[name], key=lambda j: (rank.get(j.word, -1), j.type.lower()))
+        caption = f"Resources of {name or 'no told subscription'}"
+        tables.append(
+            Table(table_id, caption, _REGISTER_COLUMNS, tuple(map(_resource_row, members)), sheet="All resources")
+        )
+    lead = "Every resource of the inventory, once, with its verdict." if tables else "The inventory holds no resources."
+    return Section("resources", "All resources", lead, tuple(tables))
