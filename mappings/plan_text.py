@@ -1,0 +1,163 @@
+"""A plan as canonical JSON, as a hash, and as lines for a reader."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from mappings.codec import canonical_json, rebuild
+from mappings.errors import DoNotTrust
+from mappings.evidence import digest
+from mappings.plan import (
+    CopyShard,
+    CreateContainer,
+    CreateResourceGroup,
+    CreateStorageAccount,
+    LeftOut,
+    Plan,
+    Step,
+)
+
+_STEPS: Mapping[str, type[Step]] = {
+    "resource-group": CreateResourceGroup,
+    "storage-account": CreateStorageAccount,
+    "container": CreateContainer,
+    "shard": CopyShard,
+}
+_NAMES = {kind: name for name, kind in _STEPS.items()}
+_SHOWN_IDS = 3
+
+
+def sealed(
+    steps: Iterable[Step], left_out: Iterable[LeftOut], cannot_keep: Iterable[str], *, created_at: datetime
+) -> Plan:
+    """The plan of these steps, with its hash and id. `created_at` (with a zone) is not part of the hash."""
+    draft = Plan("", "", created_at.astimezone(UTC), tuple(steps), tuple(left_out), tuple(cannot_keep))
+    content = digest(_content(draft))
+    return Plan(content[:12], content, draft.created_at, draft.steps, draft.left_out, draft.cannot_keep)
+
+
+def plan_to_json(plan: Plan) -> str:
+    """The plan as canonical JSON."""
+    head = {"id": plan.id, "hash": plan.hash, "created_at": plan.created_at}
+    return canonical_json({**head, **_content(plan)})
+
+
+def plan_from_json(text: str, *, origin: str = "the stored plan") -> Plan:
+    """Read what `plan_to_json` wrote.
+
+    Args:
+        text: the JSON.
+        origin: its file or place, for messages.
+
+    Raises:
+        DoNotTrust: it is not a plan, or its content does not give its hash: somebody changed it after it was made.
+    """
+    again = "Make a new plan with `govlift plan`, and have it reviewed again."
+    try:
+        data = json.loads(text)
+        plan = Plan(
+            id=data["id"],
+            hash=data["hash"],
+            created_at=datetime.fromisoformat(data["created_at"]),
+            steps=tuple(_step(item) for item in data["steps"]),
+            left_out=tuple(rebuild(LeftOut, item) for item in data["left_out"]),
+            cannot_keep=tuple(data["cannot_keep"]),
+        )
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise DoNotTrust(f"{origin} is not a plan of govlift ({type(wrong).__name__}).", next_step=again) from None
+    content = digest(_content(plan))
+    if plan.hash != content or plan.id != content[:12]:
+        raise DoNotTrust(
+            f"{origin} ({plan.id}) was changed after it was made: its content does not give its hash.", next_step=again
+        )
+    return plan
+
+
+def account_names(plan: Plan) -> dict[str, str]:
+    """Source account -> target account."""
+    return {step.source_account: step.name for step in plan.steps if isinstance(step, CreateStorageAccount)}
+
+
+def explain(plan: Plan) -> list[str]:
+    """What the plan will do, in lines for `govlift plan`."""
+    groups = [step for step in plan.steps if isinstance(step, CreateResourceGroup)]
+    accounts = [step for step in plan.steps if isinstance(step, CreateStorageAccount)]
+    containers = Counter(step.source_account for step in plan.steps if isinstance(step, CreateContainer))
+    shards: dict[str, list[CopyShard]] = defaultdict(list)
+    for step in plan.steps:
+        if isinstance(step, CopyShard):
+            shards[step.source_account].append(step)
+    every = [shard for of_account in shards.values() for shard in of_account]
+    lines = [
+        f"Plan {plan.id}, made {plan.created_at:%Y-%m-%d %H:%M} UTC",
+        f"  creates {_count(len(groups), 'resource group')}, {_count(len(accounts), 'storage account')} and "
+        f"{_count(containers.total(), 'container')}",
+        f"  copies {_volume(every)} in {_count(len(every), 'shard')}",
+    ]
+    lines += ["", "Resource groups"] if groups else []
+    lines += [f"  {group.name}  {group.region}" for group in groups]
+    lines += ["", "Storage accounts"] if accounts else []
+    for account in accounts:
+        lines += _account_lines(account, containers[account.source_account], shards[account.source_account])
+    return lines + _left_out_lines(plan.left_out) + _not_kept_lines(plan.cannot_keep)
+
+
+def _content(plan: Plan) -> dict[str, Any]:
+    return {
+        "steps": [{"step": _NAMES[type(step)], "with": step} for step in plan.steps],
+        "left_out": plan.left_out,
+        "cannot_keep": plan.cannot_keep,
+    }
+
+
+def _step(item: dict[str, Any]) -> Step:
+    return rebuild(_STEPS[item["step"]], item["with"])
+
+
+def _account_lines(account: CreateStorageAccount, containers: int, shards: list[CopyShard]) -> list[str]:
+    renamed = account.name != account.source_account
+    name = f"{account.source_account} -> {account.name}  (new name)" if renamed else account.name
+    flags = ["public access allowed"] if account.allow_public_access else []
+    flags += [] if account.allow_shared_key else ["no shared keys"]
+    return [
+        f"  {name}",
+        "    "
+        + ", ".join([f"{account.kind} {account.sku}", account.region, f"group {account.resource_group}", *flags]),
+        f"    {_count(containers, 'container')}, {_volume(shards)}, {_count(len(shards), 'shard')}",
+    ]
+
+
+def _left_out_lines(left_out: tuple[LeftOut, ...]) -> list[str]:
+    by_why: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for item in left_out:
+        by_why[item.type, item.why].append(item.resource_id)
+    lines = ["", f"Not moved by this plan: {len(left_out):,}"] if left_out else []
+    for (kind, why), ids in sorted(by_why.items()):
+        shown = ", ".join(item.rpartition("/")[2] or item for item in ids[:_SHOWN_IDS])
+        more = f" and {len(ids) - _SHOWN_IDS:,} more" if len(ids) > _SHOWN_IDS else ""
+        lines.append(f"  {len(ids):,} x {kind}: {why} ({shown}{more})")
+    return lines
+
+
+def _not_kept_lines(cannot_keep: tuple[str, ...]) -> list[str]:
+    return ["", "Not kept by a copy", *(f"  {line}" for line in cannot_keep)] if cannot_keep else []
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def _volume(shards: list[CopyShard]) -> str:
+    return f"{_count(sum(s.objects for s in shards), 'object')}, {_size(sum(s.bytes for s in shards))}"
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
+        count /= 1024
+    return f"{count:,.1f} TiB"
