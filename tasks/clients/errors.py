@@ -65,6 +65,10 @@ def answer_of(wrong: BaseException) -> Answer:
     headers = {str(k).lower(): str(v) for k, v in dict(getattr(response, "headers", None) or {}).items()}
     message = clean(str(getattr(wrong, "message", "") or wrong))
     error: Any = getattr(wrong, "error", None)
+    if getattr(error, "code", "") in ("BadRequest", "Conflict") and getattr(error, "details", None):
+        # Resource Graph and some providers put what matters one level down.
+        error = error.details[0]
+        message = clean(str(getattr(error, "message", "") or message))
     told = getattr(wrong, "error_code", None) or getattr(error, "code", None) or headers.get("x-ms-error-code", "")
     code = str(getattr(told, "value", told) or "")
     status = int(getattr(wrong, "status_code", None) or getattr(response, "status_code", None) or 0)

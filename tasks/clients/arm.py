@@ -1,0 +1,279 @@
+"""Azure Resource Manager, seen from the two sides: the source can only be read, the target is also written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from mappings.errors import AskForApproval, GovliftError, TryLater
+from mappings.model import Resource, ResourceGroup, Subscription
+from mappings.plan import CreateResourceGroup, CreateStorageAccount
+from tasks.clients.accounts import (
+    AccountInfo,
+    NameCheck,
+    StorageAccountFacts,
+    account_of,
+    creation_body,
+    facts_of,
+    fixed_differences,
+    group_of,
+    part_of,
+    resource_of,
+    subscription_of,
+    type_in,
+)
+from tasks.clients.errors import translated
+from tasks.clients.management import PERMISSIONS_API, Management, ProviderType
+
+if TYPE_CHECKING:
+    from tasks.clients.session import Session
+
+__all__ = ["AccountInfo", "NameCheck", "ProviderType", "SourceArm", "StorageAccountFacts", "TargetArm"]
+
+_MOST_PROVISIONING = 900
+"""Seconds that a storage account may take to be made; usually it is half a minute."""
+
+
+class _Reads:
+    """The reads that both sides have."""
+
+    def __init__(self, session: Session, *, reads_only: bool) -> None:
+        self.session = session
+        self.cloud = session.cloud
+        self._sdk = Management(session, reads_only=reads_only)
+
+    @property
+    def api_versions_used(self) -> Mapping[str, str]:
+        """Resource type -> API version of the calls made so far, for evidence."""
+        return dict(self._sdk.api_versions_used)
+
+    def close(self) -> None:
+        self._sdk.close()
+
+    def _subscription(self, subscription_id: str) -> Subscription:
+        with translated(f"read subscription {subscription_id}", cloud=self.cloud):
+            return subscription_of(self._sdk.subscriptions().subscriptions.get(subscription_id).as_dict())
+
+    def _clock_skew(self, subscription_id: str) -> timedelta:
+        """How far this machine's clock is ahead of the cloud's, to about a second."""
+        heard: list[str] = []
+
+        def listen(answer: Any) -> None:
+            heard.append(str(answer.http_response.headers.get("Date", "")))
+
+        with translated(f"read subscription {subscription_id}", cloud=self.cloud):
+            self._sdk.subscriptions().subscriptions.get(subscription_id, raw_response_hook=listen)
+        return datetime.now(UTC) - parsedate_to_datetime(heard[-1])
+
+
+class SourceArm(_Reads):
+    """The source's ARM. There is no method that writes, and its clients refuse to send anything that could."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, reads_only=True)
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        """One subscription. Raises GrantAccess where it does not exist or is not visible."""
+        return self._subscription(subscription_id)
+
+    def subscriptions(self, ids: Sequence[str]) -> tuple[Subscription, ...]:
+        """These subscriptions, in this order. Raises at the first that cannot be read."""
+        return tuple(self._subscription(one) for one in ids)
+
+    def groups(self, subscription_id: str) -> tuple[ResourceGroup, ...]:
+        """All resource groups that the identity may see."""
+        with translated(f"list the resource groups of subscription {subscription_id}", cloud=self.cloud):
+            return tuple(group_of(one.as_dict()) for one in self._sdk.resources(subscription_id).resource_groups.list())
+
+    def resources(self, subscription_id: str) -> Iterator[Resource]:
+        """All resources, page by page, without properties: ARM's list does not carry them.
+
+        A page that cannot be had raises; what came before it was yielded.
+        """
+        with translated(f"list the resources of subscription {subscription_id}", cloud=self.cloud):
+            for one in self._sdk.resources(subscription_id).resources.list():
+                yield resource_of(one.as_dict())
+
+    def resources_of_group(self, subscription_id: str, group: str) -> tuple[Resource, ...]:
+        """All resources of one group, without properties."""
+        with translated(f"list the resources of resource group {group}", cloud=self.cloud):
+            found = self._sdk.resources(subscription_id).resources.list_by_resource_group(group)
+            return tuple(resource_of(one.as_dict()) for one in found)
+
+    def get(self, resource_id: str) -> Resource:
+        """One resource with its properties, at the newest API version that its cloud offers for the type."""
+        subscription_id = part_of(resource_id, "subscriptions")
+        version = self._sdk.version_for(subscription_id, type_in(resource_id))
+        with translated(f"read {resource_id}", cloud=self.cloud):
+            found = self._sdk.resources(subscription_id).resources.get_by_id(resource_id, api_version=version)
+            return resource_of(found.as_dict())
+
+    def storage_account(self, resource: Resource) -> StorageAccountFacts:
+        """What matters of a storage account, ARM or classic; read anew where `resource` came without properties."""
+        return facts_of(resource if resource.properties else self.get(resource.id))
+
+    def providers(self, subscription_id: str) -> Mapping[str, ProviderType]:
+        """Every resource type of the source, by `namespace/type` in lower case."""
+        return self._sdk.providers(subscription_id)
+
+    def clock_skew(self, subscription_id: str) -> timedelta:
+        """How far this machine's clock is ahead of the cloud's, to about a second."""
+        return self._clock_skew(subscription_id)
+
+
+class TargetArm(_Reads):
+    """The target's ARM, for one subscription. Everything that writes here is named `ensure_...` and is idempotent."""
+
+    def __init__(self, session: Session, subscription_id: str) -> None:
+        super().__init__(session, reads_only=False)
+        self.subscription_id = subscription_id.lower()
+
+    def subscription(self) -> Subscription:
+        """The target subscription. Raises GrantAccess where it does not exist or is not visible."""
+        return self._subscription(self.subscription_id)
+
+    def providers(self) -> Mapping[str, ProviderType]:
+        """Every resource type that this subscription offers, by `namespace/type` in lower case."""
+        return self._sdk.providers(self.subscription_id)
+
+    def clock_skew(self) -> timedelta:
+        """How far this machine's clock is ahead of the cloud's, to about a second."""
+        return self._clock_skew(self.subscription_id)
+
+    def allows(self, action: str, *, data: bool = False) -> bool:
+        """Whether the identity's roles on the subscription cover `action`, e.g. one that ends in `/write`.
+
+        Source: Permissions - List For Resource Group, at subscription scope. Policies and locks are not part of it.
+
+        Args:
+            action: full name, no wildcards.
+            data: whether it is an action of the data plane.
+        """
+        scope = f"/subscriptions/{self.subscription_id}/providers/Microsoft.Authorization/permissions"
+        with translated("list the identity's permissions", cloud=self.cloud):
+            found = self._sdk.resources(self.subscription_id).resources.get_by_id(scope, api_version=PERMISSIONS_API)
+            return permitted(list(found.get("value") or ()), action, data=data)
+
+    def name_free(self, name: str) -> NameCheck:
+        """Whether a storage account of this name could be made in this cloud."""
+        with translated(f"check the storage account name {name}", cloud=self.cloud):
+            wanted = {"name": name, "type": "Microsoft.Storage/storageAccounts"}
+            said = self._sdk.storage(self.subscription_id).storage_accounts.check_name_availability(wanted).as_dict()
+        free = bool(said.get("nameAvailable"))
+        return NameCheck(free, str(said.get("reason") or ""), str(said.get("message") or ""))
+
+    def account(self, resource_group: str, name: str) -> AccountInfo | None:
+        """A storage account of this subscription; None where the group or the account does not exist."""
+        body = self._account_body(resource_group, name)
+        return account_of(body) if body else None
+
+    def accounts(self) -> tuple[AccountInfo, ...]:
+        """All storage accounts of this subscription."""
+        with translated(f"list the storage accounts of subscription {self.subscription_id}", cloud=self.cloud):
+            found = self._sdk.storage(self.subscription_id).storage_accounts.list()
+            return tuple(account_of(one.as_dict()) for one in found)
+
+    def ensure_group(self, wanted: CreateResourceGroup) -> str:
+        """Make sure a resource group exists; returns its id.
+
+        Raises:
+            AskForApproval: it exists in another region; a group cannot be moved.
+        """
+        groups = self._sdk.resources(self.subscription_id).resource_groups
+        with translated(f"make resource group {wanted.name}", cloud=self.cloud):
+            if groups.check_existence(wanted.name):
+                found = group_of(groups.get(wanted.name).as_dict())
+            else:
+                made = groups.create_or_update(wanted.name, {"location": wanted.region, "tags": dict(wanted.tags)})
+                found = group_of(made.as_dict())
+        if found.location.replace(" ", "").lower() != wanted.region.replace(" ", "").lower():
+            raise AskForApproval(
+                f"Resource group {wanted.name} is in {found.location}; the plan says {wanted.region}.",
+                next_step="Set target.resource_group_prefix to a name of its own, or target.regions to that region.",
+            )
+        return found.id
+
+    def ensure_account(self, wanted: CreateStorageAccount) -> AccountInfo:
+        """Make sure a storage account exists with what cannot be changed later; waits until it is ready.
+
+        An account that is there already keeps its changeable settings; what differs is in `differences`.
+
+        Raises:
+            AskForApproval: it exists with another location, kind or performance, or is somebody else's.
+        """
+        created = False
+        body = self._account_body(wanted.resource_group, wanted.name)
+        if body is None:
+            self._require_free(wanted)
+            body, created = self._create(wanted), True
+        found = self._settled(body, wanted)
+        if differing := fixed_differences(found, wanted):
+            raise AskForApproval(
+                f"Storage account {wanted.name} exists, but {'; '.join(differing)}, and that cannot be changed.",
+                next_step="Choose another name in target.account_names, or delete that account yourself.",
+            )
+        return replace(found, created=created)
+
+    def _account_body(self, resource_group: str, name: str) -> Mapping[str, Any] | None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        accounts = self._sdk.storage(self.subscription_id).storage_accounts
+        with translated(f"read storage account {name}", cloud=self.cloud):
+            try:
+                body: Mapping[str, Any] = accounts.get_properties(resource_group, name).as_dict()
+            except ResourceNotFoundError as wrong:
+                if getattr(wrong.error, "code", "") in ("ResourceNotFound", "ResourceGroupNotFound"):
+                    return None
+                raise
+        return body
+
+    def _require_free(self, wanted: CreateStorageAccount) -> None:
+        check = self.name_free(wanted.name)
+        if not check.free:
+            raise AskForApproval(
+                f"Storage account name {wanted.name} cannot be used in {self.cloud.name}: "
+                f"{(check.message or check.reason).rstrip('.')}.",
+                next_step="Set another name for it in target.account_names, plan again and run again.",
+            )
+
+    def _create(self, wanted: CreateStorageAccount) -> Mapping[str, Any]:
+        accounts = self._sdk.storage(self.subscription_id).storage_accounts
+        with translated(f"make storage account {wanted.name}", cloud=self.cloud):
+            poller = accounts.begin_create(wanted.resource_group, wanted.name, creation_body(wanted))
+            poller.wait(_MOST_PROVISIONING)
+            if not poller.done():
+                raise _still_working(wanted.name)
+            body: Mapping[str, Any] = poller.result().as_dict()
+        return body
+
+    def _settled(self, body: Mapping[str, Any], wanted: CreateStorageAccount) -> AccountInfo:
+        """Wait out an account that a killed run left half made."""
+        until = time.monotonic() + _MOST_PROVISIONING
+        while (found := account_of(body, wanted=wanted)).state in ("Creating", "ResolvingDNS"):
+            if time.monotonic() > until:
+                raise _still_working(wanted.name)
+            time.sleep(2)
+            body = self._account_body(wanted.resource_group, wanted.name) or body
+        return found
+
+
+def _still_working(name: str) -> GovliftError:
+    return TryLater(
+        f"Storage account {name} was not ready after {_MOST_PROVISIONING // 60} minutes.",
+        next_step="Run the same command again; it goes on from here.",
+    )
+
+
+def permitted(permissions: Sequence[Mapping[str, Any]], action: str, *, data: bool = False) -> bool:
+    """Whether one permission has `action` in its (data) actions and not in its not(data)Actions; case-insensitive."""
+    plus, minus = ("dataActions", "notDataActions") if data else ("actions", "notActions")
+
+    def among(patterns: Any) -> bool:
+        return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns or ())
+
+    return any(among(one.get(plus)) and not among(one.get(minus)) for one in permissions)
