@@ -1,0 +1,98 @@
+"""An assessment as rows, and back, exactly: 200,000 resources in bounded batches."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, insert, select
+
+from mappings.codec import compact_json, decode
+from mappings.model import (
+    Assessment,
+    ContainerSurvey,
+    Gap,
+    Inventory,
+    Resource,
+    ResourceGroup,
+    Seen,
+    Subscription,
+    Verdict,
+)
+from tasks.ledger import schema
+
+T = TypeVar("T")
+_BATCH = 5000
+
+
+def store_assessment(connection: Connection, run_id: str, assessment: Assessment) -> None:
+    """Write one assessment within a change."""
+    taken = assessment.inventory
+    head = {
+        "cloud": taken.cloud,
+        "tenant_id": taken.tenant_id,
+        "scope": taken.scope,
+        "catalogue_date": assessment.catalogue_date,
+    }
+    connection.execute(
+        insert(schema.assessment).values(
+            run_id=run_id, taken_at=taken.taken_at, resources=len(taken.resources), body=compact_json(head)
+        )
+    )
+    _fill(connection, schema.resource, run_id, ({"id": r.id, "type": r.type, "body": r} for r in taken.resources))
+    _fill(
+        connection,
+        schema.verdict,
+        run_id,
+        ({"resource_id": v.resource_id, "verdict": v.verdict.value, "body": v} for v in assessment.verdicts),
+    )
+    parts: list[tuple[Table, Sequence[object]]] = [
+        (schema.gap, taken.gaps),
+        (schema.seen, taken.seen),
+        (schema.subscription, taken.subscriptions),
+        (schema.resource_group, taken.groups),
+        (schema.container, taken.containers),
+    ]
+    for table, values in parts:
+        _fill(connection, table, run_id, ({"body": value} for value in values))
+
+
+def load_assessment(connection: Connection, run_id: str) -> Assessment:
+    """Read one assessment that is stored."""
+    row = connection.execute(select(schema.assessment).where(schema.assessment.c.run_id == run_id)).one()
+    head = json.loads(row.body)
+    checked = head["catalogue_date"]
+    inventory = Inventory(
+        cloud=head["cloud"],
+        tenant_id=head["tenant_id"],
+        scope=head["scope"],
+        taken_at=row.taken_at,
+        resources=_values(connection, schema.resource, run_id, Resource),
+        gaps=_values(connection, schema.gap, run_id, Gap),
+        seen=_values(connection, schema.seen, run_id, Seen),
+        subscriptions=_values(connection, schema.subscription, run_id, Subscription),
+        groups=_values(connection, schema.resource_group, run_id, ResourceGroup),
+        containers=_values(connection, schema.container, run_id, ContainerSurvey),
+    )
+    return Assessment(
+        inventory=inventory,
+        verdicts=_values(connection, schema.verdict, run_id, Verdict),
+        catalogue_date=None if checked is None else date.fromisoformat(checked),
+    )
+
+
+def _fill(connection: Connection, table: Table, run_id: str, rows: Iterable[dict[str, Any]]) -> None:
+    numbered: Iterator[dict[str, Any]] = (
+        {**row, "run_id": run_id, "position": position, "body": compact_json(row["body"])}
+        for position, row in enumerate(rows)
+    )
+    while batch := list(itertools.islice(numbered, _BATCH)):
+        connection.execute(insert(table), batch)
+
+
+def _values(connection: Connection, table: Table, run_id: str, kind: type[T]) -> tuple[T, ...]:
+    query = select(table.c.body).where(table.c.run_id == run_id).order_by(table.c.position)
+    return tuple(decode(kind, row.body) for row in connection.execute(query))

@@ -1,0 +1,11 @@
+"""The one committer of a migration's state: everything that is written goes through this class."""
+
+from __future__ import annotations
+
+from tasks.ledger.content import ContentWriter
+from tasks.ledger.leases import LeaseWriter
+from tasks.ledger.runs import RunWriter
+
+
+class LedgerWriter(ContentWriter, RunWriter, LeaseWriter):
+    """Identity, assessments, plans and steps; runs; shards and leases; and `record` for any other event."""

@@ -1,0 +1,304 @@
+"""Evidence on disk: one Parquet file per shard attempt, one row per object, in key order, never changed once finished.
+
+Rows go through in groups of bounded size, so memory does not grow with the number of objects. A file is written under
+`<name>.partial` and renamed when it is whole; what a killed process leaves behind is never taken for a manifest.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from mappings.codec import canonical_json
+from mappings.errors import DoNotTrust, FixTheInput, ResumeLater
+from mappings.objects import EvidenceRow, ObjectKey
+from mappings.plan import CopyShard
+from mappings.runs import Claim
+from mappings.shards import Span
+from mappings.states import Change, Outcome, ProofLevel, Route
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tasks.ledger.reader import LedgerReader
+
+SCHEMA_VERSION = "1"
+ROWS_PER_GROUP = 2000
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_META_KEY = b"govlift"
+_COLUMNS = tuple(field.name for field in fields(EvidenceRow))
+_TIMES = ("source_last_modified", "started", "finished")
+
+
+def manifest_path(claim: Claim) -> str:
+    """Path of the manifest of this attempt, relative to the migration folder."""
+    shard = claim.shard
+    name = f"{claim.run_id}-{claim.attempt}.parquet"
+    return f"evidence/{shard.source_account}/{shard.container}/{shard.number:05d}/{name}"
+
+
+def manifest_meta(claim: Claim, *, tool_version: str) -> dict[str, Any]:
+    """What a manifest says of itself."""
+    shard = claim.shard
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": tool_version,
+        "run": claim.run_id,
+        "attempt": claim.attempt,
+        "shard": shard.id,
+        "begin": shard.begin,
+        "end": shard.end,
+        "source_account": shard.source_account,
+        "target_account": shard.target_account,
+        "container": shard.container,
+    }
+
+
+class ManifestWriter:
+    """Writes one manifest; `close` or `abort` ends it. Not for more than one thread at once.
+
+    Args:
+        path: the finished file; its folder is made. Must not exist.
+        meta: about the file, as `manifest_meta` gives; anything with a JSON form.
+
+    Raises:
+        ResumeLater: the disk is full (from every method).
+        FixTheInput: the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, *, meta: Mapping[str, Any]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if path.exists():
+            raise FileExistsError(f"{path} is a finished manifest")
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self._rows: list[EvidenceRow] = []
+        self._last: ObjectKey | None = None
+        self._schema = _schema().with_metadata({_META_KEY: canonical_json(meta).encode("ascii")})
+        self._pa = pa
+        self._writer: pq.ParquetWriter | None = None
+        with _disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = self._partial.open("wb")
+            try:
+                self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
+            except BaseException:
+                self.abort()
+                raise
+
+    def write(self, row: EvidenceRow) -> None:
+        """Add one row.
+
+        Raises:
+            ValueError: its key does not come after the one before; a manifest has each key once, in order.
+        """
+        key = row.key
+        if self._last is not None and not self._last < key:
+            raise ValueError(f"{key} does not come after {self._last}")
+        self._last = key
+        self._rows.append(row)
+        if len(self._rows) >= ROWS_PER_GROUP:
+            with _disk(self._path):
+                self._flush()
+
+    def close(self) -> str:
+        """Finish the file: on disk, under its name, read-only. Returns its SHA-256, hex."""
+        if self._writer is None:
+            raise ValueError(f"{self._path} is closed already")
+        with _disk(self._path):
+            if self._rows:
+                self._flush()
+            self._writer.close()
+            self._writer = None
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._partial.chmod(0o440)
+            self._partial.rename(self._path)
+            _sync_folder(self._path.parent)
+            return manifest_hash(self._path)
+
+    def abort(self) -> None:
+        """Give up and remove what was written. Idempotent; after `close` it does nothing."""
+        writer, self._writer = self._writer, None
+        self._rows.clear()
+        for part in (writer, self._file):
+            # Closing writes what is left in buffers, which a full disk refuses, and which is not wanted.
+            with suppress(OSError):
+                if part is not None:
+                    part.close()
+        self._partial.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        columns = {name: _column(self._rows, name) for name in _COLUMNS}
+        table = self._pa.Table.from_pydict(columns, schema=self._schema)
+        assert self._writer is not None
+        self._writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+        self._rows.clear()
+
+
+def read_manifest(path: Path) -> Iterator[EvidenceRow]:
+    """The rows of a finished manifest, in key order, a row group at a time.
+
+    Raises:
+        DoNotTrust: the file is gone, or is no manifest.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
+                columns = [batch.column(name).to_pylist() for name in _COLUMNS]
+                for values in zip(*columns, strict=True):
+                    yield _row(dict(zip(_COLUMNS, values, strict=True)))
+    except FileNotFoundError:
+        raise DoNotTrust(f"The manifest {path} is gone.", next_step=_RESTORE) from None
+    except (pa.ArrowException, KeyError, OSError) as wrong:
+        if isinstance(wrong, OSError) and wrong.errno:
+            raise
+        raise DoNotTrust(f"{path} cannot be read as a manifest ({type(wrong).__name__}).", next_step=_RESTORE) from None
+
+
+def read_parts(folder: Path, parts: list[Span[str]]) -> Iterator[EvidenceRow]:
+    """The rows that `LedgerReader.previous_manifests` points at, in key order.
+
+    Args:
+        folder: the migration folder.
+        parts: ascending, without overlap.
+    """
+    for part in parts:
+        for row in read_manifest(folder / part.covered_by):
+            if part.holds(row.name):
+                yield row
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """What a manifest says of itself; raises as `read_manifest`."""
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        meta = pq.read_schema(path).metadata
+        return dict(json.loads(meta[_META_KEY]))
+    except FileNotFoundError:
+        raise DoNotTrust(f"The manifest {path} is gone.", next_step=_RESTORE) from None
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as wrong:
+        raise DoNotTrust(f"{path} cannot be read as a manifest ({type(wrong).__name__}).", next_step=_RESTORE) from None
+
+
+def manifest_hash(path: Path) -> str:
+    """SHA-256 of the file, hex.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_evidence(folder: Path, reader: LedgerReader) -> list[str]:
+    """What is wrong with the evidence of a migration, one sentence each; [] proves that nothing was altered or removed.
+
+    Every manifest that a run ever recorded is hashed again and compared with the event chain, and the chain with
+    itself. A manifest that no event names (its process was killed before it could record it) is no evidence.
+
+    Args:
+        folder: the migration folder.
+        reader: of its ledger.
+    """
+    problems = reader.check_chain()
+    recorded: dict[str, str] = {}
+    for event in reader.events():
+        if event.kind in ("shard.done", "shard.failed") and event.detail["manifest"]:
+            recorded[event.detail["manifest"]] = event.detail["manifest_hash"]
+    for place, expected in sorted(recorded.items()):
+        try:
+            found = manifest_hash(folder / place)
+        except OSError as wrong:
+            problems.append(f"{place} cannot be read: {wrong.strerror}.")
+            continue
+        if found != expected:
+            problems.append(f"{place} was altered: its SHA-256 is not the one recorded.")
+    for ref in reader.manifests():
+        if recorded.get(ref.manifest) != ref.hash:
+            problems.append(f"The ledger's row of {ref.shard_id} in run {ref.run_id} does not agree with its events.")
+    return problems
+
+
+def previous_rows(folder: Path, reader: LedgerReader, shard: CopyShard) -> Iterator[EvidenceRow]:
+    """What was recorded before for the objects in the range of `shard`, in key order, newest evidence."""
+    return read_parts(folder, reader.previous_manifests(shard))
+
+
+_RESTORE = "Restore the evidence folder from a backup of the migration folder."
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    time = pa.timestamp("us", tz="UTC")
+    special = dict.fromkeys(_TIMES, time) | {"size": pa.int64(), "proof": pa.int8(), "attempts": pa.int32()}
+    return pa.schema([(name, special.get(name, pa.string())) for name in _COLUMNS])
+
+
+def _column(rows: list[EvidenceRow], name: str) -> list[Any]:
+    values = [getattr(row, name) for row in rows]
+    if name in _TIMES:
+        for value in values:
+            # Arrow would take it for UTC.
+            if value is not None and value.tzinfo is None:
+                raise ValueError(f"{name} {value} has no time zone")
+    return values
+
+
+def _row(values: dict[str, Any]) -> EvidenceRow:
+    for name in _TIMES:
+        if values[name] is not None:
+            values[name] = values[name].astimezone(UTC)
+    values["outcome"] = Outcome(values["outcome"])
+    values["change"] = Change(values["change"])
+    values["route"] = None if values["route"] is None else Route(values["route"])
+    values["proof"] = None if values["proof"] is None else ProofLevel(values["proof"])
+    return EvidenceRow(**values)
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    """Say what to do where the disk refuses."""
+    try:
+        yield
+    except OSError as wrong:
+        if wrong.errno in _FULL:
+            raise ResumeLater(
+                f"The disk is full: the manifest {path} could not be written.",
+                next_step="Free some space and give the same command again; it goes on where it stopped.",
+            ) from wrong
+        if wrong.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise FixTheInput(
+                f"The manifest {path} cannot be written: {wrong.strerror}.",
+                next_step="Make the migration folder writable for this user.",
+            ) from wrong
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself last through a power cut; only POSIX systems can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
