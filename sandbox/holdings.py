@@ -1,0 +1,111 @@
+"""What one cloud holds on its control plane: subscriptions, groups, resources, providers. No HTTP here.
+
+ARM ids are compared without regard to case, and kept as they were written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.estates.model import CloudSpec, ProviderSpec, SubscriptionSpec
+
+Body = dict[str, Any]
+_GROUP = re.compile(r"(/subscriptions/[^/]+/resourcegroups/[^/]+)(/|$)")
+
+
+def normal(location: str) -> str:
+    """A region's name from its name or display name: `USGov Virginia` -> `usgovvirginia`."""
+    return location.replace(" ", "").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderType:
+    """One resource type as this cloud offers it."""
+
+    namespace: str
+    name: str
+    """Without the namespace, as written by the provider."""
+    locations: tuple[str, ...]
+    """Display names; none means that the type is not bound to a region."""
+    api_versions: tuple[str, ...]
+
+    def offered_in(self, location: str) -> bool:
+        return not self.locations or normal(location) in {normal(name) for name in self.locations}
+
+
+class Holdings:
+    """The control plane's memory of one cloud.
+
+    Args:
+        spec: what it is filled from.
+    """
+
+    def __init__(self, spec: CloudSpec) -> None:
+        self.spec = spec
+        self.subscriptions: dict[str, SubscriptionSpec] = {entry.id.lower(): entry for entry in spec.subscriptions}
+        self.groups: dict[str, Body] = {str(body["id"]).lower(): dict(body) for body in spec.groups}
+        self.resources: dict[str, Body] = {str(body["id"]).lower(): dict(body) for body in spec.resources}
+        self.providers: dict[str, ProviderSpec] = {entry.namespace.lower(): entry for entry in spec.providers}
+        self.keys: dict[str, str] = {account.name: account.key for account in spec.accounts}
+        """Storage account -> its first key."""
+        self._denied = {group.lower().rstrip("/") for group in spec.denied}
+        self._taken = {name.lower() for name in spec.taken_names}
+
+    def denied(self, resource_id: str) -> bool:
+        """Whether the identity may not read at or below this id."""
+        group = _GROUP.match(resource_id.lower())
+        return group is not None and group[1] in self._denied
+
+    def type_named(self, full_type: str) -> ProviderType | None:
+        """The type `Namespace/type` as this cloud offers it, or None."""
+        namespace, _, wanted = full_type.lower().partition("/")
+        provider = self.providers.get(namespace)
+        for name, (locations, versions) in provider.types.items() if provider else ():
+            if provider and name.lower() == wanted:
+                return ProviderType(provider.namespace, name, locations, versions)
+        return None
+
+    def groups_of(self, subscription: str) -> list[Body]:
+        """The groups of a subscription, in order of id."""
+        return self._below(f"/subscriptions/{subscription}/", self.groups)
+
+    def readable(self, scope: str) -> list[Body]:
+        """The resources below a scope that the identity may read, in order of id."""
+        return [body for body in self._below(f"{scope.rstrip('/')}/", self.resources) if not self.denied(body["id"])]
+
+    def storage_account(self, name: str) -> Body | None:
+        """The ARM resource of the storage account with this name, classic or not."""
+        return next((body for body in self.storage_accounts() if body["name"] == name), None)
+
+    def storage_accounts(self) -> Iterator[Body]:
+        """The ARM resources of all storage accounts."""
+        kinds = ("microsoft.storage/storageaccounts", "microsoft.classicstorage/storageaccounts")
+        return (body for body in self.resources.values() if str(body["type"]).lower() in kinds)
+
+    def name_taken(self, account: str) -> bool:
+        """Whether somebody in this cloud already has the storage account name."""
+        return account in self._taken or account in self.keys or self.storage_account(account) is not None
+
+    def remove_group(self, group_id: str) -> list[str]:
+        """Delete a group and what is in it; returns the names of the storage accounts that went with it."""
+        prefix = f"{group_id.lower()}/"
+        accounts = [body["name"] for body in self.storage_accounts() if str(body["id"]).lower().startswith(prefix)]
+        for resource_id in [known for known in self.resources if known.startswith(prefix)]:
+            del self.resources[resource_id]
+        self.groups.pop(group_id.lower(), None)
+        return accounts
+
+    @staticmethod
+    def _below(prefix: str, bodies: Mapping[str, Body]) -> list[Body]:
+        wanted = prefix.lower()
+        return [body for known, body in sorted(bodies.items()) if known.startswith(wanted)]
+
+
+def page(bodies: Iterable[Body], *, after: str, most: int) -> tuple[list[Body], str]:
+    """The bodies behind the id `after`, at most `most`, and the id to go on from ("" at the end)."""
+    rest = [body for body in bodies if str(body["id"]).lower() > after]
+    taken = rest[:most]
+    return taken, str(taken[-1]["id"]).lower() if len(rest) > most else ""
