@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
+from mappings.fidelity import Features
 from mappings.objects import BlobType, ContainerSettings, HttpHeaders, ListedObject, Written
 
 
@@ -49,6 +50,10 @@ class TargetBlobs(Protocol):
 
     account: str
 
+    async def features(self) -> Features:
+        """What this account can hold; asked for once, then remembered."""
+        ...
+
     async def containers(self) -> Sequence[str]: ...
 
     async def create_container(self, settings: ContainerSettings) -> None:
@@ -61,7 +66,9 @@ class TargetBlobs(Protocol):
 
     def read(
         self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[bytes]: ...
+    ) -> AsyncIterator[bytes]:
+        """Bytes of that generation, under `If-Match: item.etag`. Raises CompareTarget when it is gone or changed."""
+        ...
 
     async def put_blob(self, container: str, item: ListedObject, data: bytes, *, if_match: str | None) -> Written:
         """Put Blob of a block blob with headers, metadata, tags and tier of `item`.
@@ -81,7 +88,7 @@ class TargetBlobs(Protocol):
     ) -> Written: ...
 
     async def staged_blocks(self, container: str, name: str) -> Mapping[str, int]:
-        """Uncommitted blocks, id -> size; empty where there is none."""
+        """Uncommitted blocks, id -> size; empty where there is none. Ids are the plain text that was given."""
         ...
 
     async def commit(
@@ -94,7 +101,9 @@ class TargetBlobs(Protocol):
         """Create an empty append blob, or a page blob of `item.size`, with headers, metadata and tags of `item`."""
         ...
 
-    async def append(self, container: str, name: str, data: bytes, *, position: int) -> Written: ...
+    async def append(self, container: str, name: str, data: bytes, *, position: int) -> Written:
+        """Append Block that demands the blob to be `position` bytes long; CompareTarget where it is not."""
+        ...
 
     async def append_from_url(
         self, container: str, name: str, url: str, *, offset: int, length: int, source_etag: str

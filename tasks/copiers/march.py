@@ -33,7 +33,7 @@ async def ascending(listing: AsyncIterator[ListedObject], what: str) -> AsyncIte
         if last is not None and not last < item.key:
             raise ReviewFindings(
                 f'The listing of {what} is not in order: "{item.name}" came after "{last.name}".',
-                next_step="Nothing was skipped, and this shard is not marked done. Exclude the container, or report this.",
+                next_step="This shard is not marked done. Exclude the container, or report this.",
             )
         last = item.key
         yield item

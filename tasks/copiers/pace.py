@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -44,24 +45,46 @@ class Pace:
 
 
 class ByteBudget:
-    """Bytes held in memory at once. One request larger than the budget passes when nothing else is held."""
+    """Bytes held in memory at once, given out first come, first served.
+
+    One request larger than the budget passes when nothing else is held.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._held = 0
+        self._queue: deque[tuple[asyncio.Future[None], int]] = deque()
         self.peak = 0
-        self._room = asyncio.Condition()
 
     async def take(self, amount: int) -> None:
-        async with self._room:
-            await self._room.wait_for(lambda: self._held == 0 or self._held + amount <= self._most)
-            self._held += amount
-            self.peak = max(self.peak, self._held)
+        """Wait until `amount` bytes may be held."""
+        if not self._queue and self._fits(amount):
+            self._hold(amount)
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((place, amount))
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self.give(amount)
+            raise
 
-    async def give(self, amount: int) -> None:
-        async with self._room:
-            self._held -= amount
-            self._room.notify_all()
+    def give(self, amount: int) -> None:
+        """Give back what was taken. Not async, so that it also runs when a task ends before it began."""
+        self._held -= amount
+        while self._queue and (self._queue[0][0].cancelled() or self._fits(self._queue[0][1])):
+            place, wanted = self._queue.popleft()
+            if not place.cancelled():
+                self._hold(wanted)
+                place.set_result(None)
+
+    def _fits(self, amount: int) -> bool:
+        return self._held == 0 or self._held + amount <= self._most
+
+    def _hold(self, amount: int) -> None:
+        self._held += amount
+        self.peak = max(self.peak, self._held)
 
     @asynccontextmanager
     async def hold(self, amount: int) -> AsyncIterator[None]:
@@ -69,4 +92,4 @@ class ByteBudget:
         try:
             yield
         finally:
-            await self.give(amount)
+            self.give(amount)

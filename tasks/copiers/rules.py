@@ -34,7 +34,7 @@ class CopyRules:
     attempts: int = 5
     """Starts of one object (source changed under the copy, throttled, ...) before it counts as failed."""
     overwrite_unknown: bool = False
-    """Whether a blob at the target that govlift did not write may be overwritten. No setting turns this on by itself."""
+    """Whether a blob at the target that govlift did not write may be overwritten; off unless a caller decides so."""
     pause: float = 1.0
     """Seconds before a throttled object is tried again where the service named no time; doubles with each try."""
 
@@ -53,6 +53,10 @@ class CopyRules:
     def stream_block(self, size: int) -> int:
         """Bytes a block for a streamed blob of `size` bytes, large enough to stay within the block count limit."""
         return max(self.block, -(-size // MOST_BLOCKS))
+
+    def append_block(self, size: int) -> int:
+        """Bytes of one Append Block: 4 MiB, which every API version takes, unless the block count demands more."""
+        return max(PAGE_WRITE, -(-size // MOST_BLOCKS))
 
     def pulled_block(self, size: int) -> int:
         """Likewise for a pulled blob."""

@@ -1,0 +1,192 @@
+"""One object's way to the target: start, start over, change the route, settle conflicts; bounded by the rules."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from mappings.delta import NOT_OURS, exclusion
+from mappings.errors import (
+    CompareTarget,
+    Corrupted,
+    ObjectError,
+    ObjectGone,
+    ObjectRefused,
+    ReplanObject,
+    SlowDown,
+    SwitchRoute,
+)
+from mappings.fidelity import adapted
+from mappings.objects import BlobType, ListedObject
+from mappings.states import Route
+from tasks.copiers.bench import Bench
+from tasks.copiers.blobs import Landed, move
+from tasks.copiers.proving import Proof, compare, prove
+
+LONGEST_PAUSE = 60.0
+
+
+class LeftOut(ObjectRefused):
+    """The object turned into one that is not copied (deleted, archived, ...) while it was worked on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One object that is at the target, as `item` (cut to what the target can hold), proved."""
+
+    item: ListedObject
+    lost: tuple[str, ...]
+    landed: Landed
+    proof: Proof
+
+
+class Delivery:
+    """State of one object's copy. Its attributes stay readable after a failure, for the evidence.
+
+    Args:
+        item: as listed at the source.
+        if_match: target generation that may be overwritten, None where there must be none.
+    """
+
+    def __init__(self, bench: Bench, item: ListedObject, if_match: str | None) -> None:
+        self.bench = bench
+        self.item = item
+        self.if_match = if_match
+        self.route = bench.routes.route(bench.source.account, bench.target.account)
+        self.attempts = 0
+        self.wrote = False
+        """Whether a write was tried, so that the target may hold something of ours."""
+        self._damaged = 0
+        self._tried: list[ListedObject] = []
+
+    async def run(self) -> Delivered:
+        """Copy until it is there and proved.
+
+        Raises:
+            LeftOut: it is no longer an object to copy.
+            ObjectError: it failed for good; `Corrupted` where bytes differ.
+        """
+        while True:
+            self.attempts += 1
+            try:
+                return await self._once()
+            except ObjectError as wrong:
+                if self.attempts >= self.bench.rules.attempts:
+                    raise _for_good(wrong, self.attempts) from None
+                settled = await self._settle(wrong)
+                if settled is not None:
+                    return settled
+
+    async def _once(self) -> Delivered:
+        bench = self.bench
+        fit = adapted(self.item, bench.features)
+        if not self._tried or self._tried[-1] is not fit.item:
+            self._tried = [*self._tried[-3:], fit.item]
+        self.wrote = True
+        landed = await move(bench, fit.item, self.route, self.if_match)
+        self.if_match = landed.etag
+        proof = await prove(bench, fit.item, landed)
+        if landed.route is Route.PULL:
+            bench.routes.pulled(bench.source.account, bench.target.account)
+        return Delivered(fit.item, fit.lost, landed, proof)
+
+    async def _settle(self, wrong: ObjectError) -> Delivered | None:
+        """Make ready for the next attempt, or answer what turns out to be there already; raises what is final."""
+        match wrong:
+            case CompareTarget():
+                return await self._compare(wrong)
+            case ReplanObject() | ObjectGone():
+                await self._list_again(wrong)
+            case SwitchRoute():
+                self._switch(wrong)
+            case SlowDown():
+                await self._wait(wrong)
+            case Corrupted():
+                self._damaged += 1
+                if self._damaged > 1:
+                    raise wrong
+            case _:
+                raise wrong
+        await self._look_at_target()
+        return None
+
+    async def _list_again(self, wrong: ObjectError) -> None:
+        if wrong.code in ("ContainerNotFound", "ResourceNotFound", "AccountNotFound"):
+            raise ObjectRefused(wrong.sentence, code=wrong.code, status=wrong.status)
+        fresh = await self.bench.at_source(self.item.name, self.item.snapshot)
+        if fresh is None:
+            raise LeftOut("Deleted at the source during the copy.", code="DeletedMeanwhile")
+        if reason := exclusion(fresh, self.bench.rules.exclude_blobs):
+            raise LeftOut(reason)
+        self.item = fresh
+
+    def _switch(self, wrong: SwitchRoute) -> None:
+        routes = self.bench.routes
+        if self.route is Route.STREAM or not routes.may_fall_back:
+            remedy = 'Set route = "auto" in [copy], or let the target service reach the source account.'
+            raise ObjectRefused(f"{wrong.sentence} {remedy}", code=wrong.code, status=wrong.status)
+        routes.refused(self.bench.source.account, self.bench.target.account, self.item.name, wrong.sentence)
+        self.route = Route.STREAM
+
+    async def _wait(self, wrong: SlowDown) -> None:
+        self.bench.pace.slow()
+        self.bench.progress.add(throttled=1)
+        doubled = self.bench.rules.pause * 2 ** (self.attempts - 1)
+        await asyncio.sleep(min(LONGEST_PAUSE, wrong.retry_after or doubled))
+
+    async def _compare(self, wrong: CompareTarget) -> Delivered | None:
+        """A condition on the target failed. A first try whose answer was lost looks like this too: compare first."""
+        found = await self.bench.at_target(self.item.name)
+        if found is None or found.etag == self.if_match:
+            self.if_match = None if found is None else found.etag
+            return None
+        fit = adapted(self.item, self.bench.features)
+        try:
+            proof = await compare(self.bench, fit.item, found)
+        except (ReplanObject, ObjectGone) as changed:
+            await self._list_again(changed)
+            proof = None
+        if proof is None:
+            self._may_overwrite(found)
+            return None
+        if not _beside(fit.item, found):
+            self.if_match = found.etag
+            return None
+        return Delivered(fit.item, fit.lost, Landed(found.etag, "", self.route), proof)
+
+    async def _look_at_target(self) -> None:
+        """After a failed attempt the target may hold a part, or all, of what was sent."""
+        found = await self.bench.at_target(self.item.name)
+        if found is None:
+            self.if_match = None
+        elif found.etag != self.if_match:
+            self._may_overwrite(found)
+
+    def left(self, found: ListedObject) -> bool:
+        """Whether `found` can be what this delivery left at the target."""
+        return found.etag == self.if_match or any(_like(found, tried) for tried in self._tried)
+
+    def _may_overwrite(self, found: ListedObject) -> None:
+        """Take `found` for what an earlier try of this very delivery wrote, or refuse it."""
+        if not any(_like(found, tried) for tried in self._tried):
+            raise ObjectRefused(NOT_OURS, code="TargetNotOurs")
+        self.if_match = found.etag
+
+
+def _like(found: ListedObject, tried: ListedObject) -> bool:
+    """Whether `found` can be what a try to write `tried` left: a part of an append blob, else all of its size."""
+    part = tried.blob_type is BlobType.APPEND and found.size <= tried.size
+    same_shape = found.blob_type is tried.blob_type and (found.size == tried.size or part)
+    return same_shape and dict(found.metadata) == dict(tried.metadata)
+
+
+def _beside(item: ListedObject, found: ListedObject) -> bool:
+    """Whether what travels beside the content is there as well, so that nothing is left to write."""
+    return dict(item.metadata) == dict(found.metadata) and (not item.sealed or found.sealed)
+
+
+def _for_good(wrong: ObjectError, attempts: int) -> ObjectError:
+    if isinstance(wrong, (ReplanObject, CompareTarget)):
+        why = f"It kept changing: {attempts} starts, and {wrong.sentence[:1].lower()}{wrong.sentence[1:]}"
+        return ObjectRefused(f"{why} Run again when it is quieter.", code=wrong.code, status=wrong.status)
+    return wrong

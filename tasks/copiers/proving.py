@@ -1,0 +1,135 @@
+"""How strongly one transfer is proved, raised to the level that the rules ask for. A difference is `Corrupted`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from mappings.errors import Corrupted, ObjectGone
+from mappings.objects import ListedObject
+from mappings.states import ProofLevel, Route
+from tasks.clients import crc64
+from tasks.copiers.bench import Bench
+from tasks.copiers.blobs import Landed
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is known of one object's content on both sides; "" where it is not known."""
+
+    level: ProofLevel
+    source_crc64: str = ""
+    """Base64."""
+    target_crc64: str = ""
+    sha256: str = ""
+    """Hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Checksums of one whole object, read once."""
+
+    crc: int
+    sha256: str
+    size: int
+
+
+async def sum_of(chunks: AsyncIterator[bytes]) -> Sum:
+    """Read to the end, keeping nothing."""
+    crc, size, sha = 0, 0, hashlib.sha256()
+    async for chunk in chunks:
+        crc = crc64.crc64(chunk, crc)
+        size += len(chunk)
+        if len(chunk) >= 1 << 20:
+            await asyncio.to_thread(sha.update, chunk)
+        else:
+            sha.update(chunk)
+    return Sum(crc, sha.hexdigest(), size)
+
+
+async def source_sum(bench: Bench, item: ListedObject) -> Sum:
+    """Checksums of the pinned generation at the source.
+
+    Raises:
+        ReplanObject: it has changed.
+        Corrupted: it gave another number of bytes than listed.
+    """
+    found = await sum_of(bench.source.read(bench.container, item))
+    if found.size != item.size:
+        raise Corrupted(f'The source gave {found.size} bytes of "{item.name}", which is listed with {item.size}.')
+    return found
+
+
+async def target_sum(bench: Bench, item: ListedObject, etag: str) -> Sum:
+    """Checksums of that generation at the target, read back."""
+    at_target = replace(item, etag=etag)
+    found = await sum_of(bench.target.read(bench.container, at_target))
+    if found.size != item.size:
+        raise Corrupted(f'The target holds {found.size} bytes of "{item.name}", the source {item.size}.')
+    return found
+
+
+async def prove(bench: Bench, item: ListedObject, landed: Landed) -> Proof:
+    """Raise the proof of a transfer to `rules.proof`, as far as it has not got there by itself.
+
+    Streamed content is proved by the way (L3 where the service's CRC64 came along). Pulled content is L1; for more, the
+    source is read once more under the pin, and nothing of it is kept.
+
+    Raises:
+        Corrupted: source and target differ.
+        ReplanObject: the source changed before it could be read for the proof.
+    """
+    wanted = bench.rules.proof
+    source, target, sha = landed.source_crc, landed.target_crc, landed.sha256
+    if landed.route is Route.PULL and wanted <= ProofLevel.L1:
+        await _same_size(bench, item)
+        return Proof(ProofLevel.L1, target_crc64=_text(target))
+    if source is None or (wanted is ProofLevel.L3 and not sha):
+        read = await source_sum(bench, item)
+        source, sha = read.crc, read.sha256 if wanted is ProofLevel.L3 else ""
+    by_read_back = target is None or (wanted is ProofLevel.L3 and landed.route is Route.PULL)
+    if by_read_back and wanted <= ProofLevel.L1:
+        await _same_size(bench, item)
+        return Proof(ProofLevel.L1, source_crc64=_text(source), sha256=sha)
+    if by_read_back:
+        back = await target_sum(bench, item, landed.etag)
+        target = back.crc
+        if sha and sha != back.sha256:
+            raise Corrupted(_difference(item, sha, back.sha256, "SHA-256"))
+    if source != target:
+        raise Corrupted(_difference(item, _text(source), _text(target), "CRC64"))
+    return Proof(ProofLevel.L3 if sha else ProofLevel.L2, _text(source), _text(target), sha)
+
+
+async def compare(bench: Bench, item: ListedObject, at_target: ListedObject) -> Proof | None:
+    """Read both sides and compare them; None where they differ. For what is at the target without evidence of ours.
+
+    Raises:
+        ReplanObject: the source changed meanwhile.
+        CompareTarget: the target did.
+    """
+    if at_target.size != item.size or at_target.blob_type is not item.blob_type:
+        return None
+    source = await source_sum(bench, item)
+    target = await sum_of(bench.target.read(bench.container, at_target))
+    if source != target:
+        return None
+    return Proof(ProofLevel.L3, _text(source.crc), _text(target.crc), source.sha256)
+
+
+async def _same_size(bench: Bench, item: ListedObject) -> None:
+    found = await bench.target.head(bench.container, item.name)
+    if found is None:
+        raise ObjectGone(f'"{item.name}" vanished from the target right after it was written.')
+    if found.size != item.size:
+        raise Corrupted(f'The target holds {found.size} bytes of "{item.name}", the source {item.size}.')
+
+
+def _text(crc: int | None) -> str:
+    return "" if crc is None else crc64.to_text(crc)
+
+
+def _difference(item: ListedObject, source: str, target: str, what: str) -> str:
+    return f'{what} of "{item.name}" is {source} at the source and {target} at the target.'

@@ -1,0 +1,147 @@
+"""Evidence rows: built in one place, so that each says what its object's digests, proof and reason are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from mappings.delta import MISMATCH
+from mappings.errors import Corrupted, ObjectError
+from mappings.evidence import headers_digest, mapping_digest
+from mappings.objects import EvidenceRow, ListedObject, Tally
+from mappings.states import Change, Outcome, ProofLevel, Route
+from tasks.copiers.delivery import Delivered
+from tasks.copiers.proving import Proof
+
+
+def blank(item: ListedObject, outcome: Outcome, change: Change, reason: str = "") -> EvidenceRow:
+    """A row for `item` of which nothing is at the target by us."""
+    return EvidenceRow(
+        name=item.name,
+        snapshot=item.snapshot,
+        blob_type=item.blob_type.value,
+        size=item.size,
+        source_etag=item.etag,
+        source_last_modified=item.last_modified,
+        outcome=outcome,
+        change=change,
+        route=None,
+        proof=None,
+        tier=item.tier,
+        headers_digest=headers_digest(item.headers),
+        metadata_digest=mapping_digest(item.metadata),
+        tags_digest=mapping_digest(item.tags),
+        reason=reason,
+    )
+
+
+def delivered(done: Delivered, change: Change, *, attempts: int, started: datetime, finished: datetime) -> EvidenceRow:
+    """The row of an object whose content travelled."""
+    lost = f"Not kept: {'; '.join(done.lost)}." if done.lost else ""
+    return replace(
+        _proved(blank(done.item, Outcome.COPIED, change, lost), done.proof),
+        route=done.landed.route,
+        target_etag=done.landed.etag,
+        attempts=attempts,
+        started=started,
+        finished=finished,
+        request_id=done.landed.request_id,
+    )
+
+
+def adopted(item: ListedObject, proof: Proof, etag: str, *, touched: bool) -> EvidenceRow:
+    """The row of an object that was at the target without evidence of ours, and is equal by content."""
+    outcome = Outcome.COPIED if touched else Outcome.SAME
+    reason = "It was at the target already; adopted, because its content is equal."
+    return replace(_proved(blank(item, outcome, Change.NEW, reason), proof), target_etag=etag)
+
+
+def kept(previous: EvidenceRow) -> EvidenceRow:
+    """The row of an object of which nothing had to travel."""
+    return replace(previous, outcome=Outcome.SAME, change=Change.SAME, route=None, reason="", attempts=1)
+
+
+def updated(
+    item: ListedObject, previous: EvidenceRow, change: Change, etag: str, proof: Proof | None = None
+) -> EvidenceRow:
+    """The row of an object whose content is at the target already, and of which at most its other parts travelled."""
+    row = blank(item, Outcome.SAME if change is Change.SAME else Outcome.COPIED, change)
+    row = replace(
+        row,
+        target_etag=etag,
+        target_snapshot=previous.target_snapshot,
+        proof=previous.proof,
+        source_crc64=previous.source_crc64,
+        target_crc64=previous.target_crc64,
+        sha256=previous.sha256,
+    )
+    if proof is None:
+        return row
+    return replace(
+        row,
+        proof=max(previous.proof or ProofLevel.L0, proof.level),
+        source_crc64=proof.source_crc64 or previous.source_crc64,
+        target_crc64=proof.target_crc64 or previous.target_crc64,
+        sha256=proof.sha256 or previous.sha256,
+    )
+
+
+def excluded(item: ListedObject, previous: EvidenceRow | None, reason: str, etag: str = "") -> EvidenceRow:
+    """The row of an object that is left out. What an earlier run copied of it stays in evidence."""
+    return _not_done(item, previous, Outcome.EXCLUDED, reason, Change.SAME if previous else Change.NEW, etag)
+
+
+def failed(
+    item: ListedObject, previous: EvidenceRow | None, wrong: ObjectError | str, change: Change, etag: str = ""
+) -> EvidenceRow:
+    """The row of an object that was not copied; `etag` is what a broken-off try of ours left at the target, if any."""
+    if isinstance(wrong, str):
+        return _not_done(item, previous, Outcome.FAILED, wrong, change, etag)
+    sign = MISMATCH if isinstance(wrong, Corrupted) else ""
+    return _not_done(item, previous, Outcome.FAILED, f"{sign}{wrong.sentence}", change, etag)
+
+
+def _not_done(
+    item: ListedObject, previous: EvidenceRow | None, outcome: Outcome, reason: str, change: Change, etag: str
+) -> EvidenceRow:
+    if previous is not None and previous.target_etag and not etag:
+        # The generation that the target has of it, and what was proved then, is still the evidence.
+        return replace(previous, outcome=outcome, change=change, route=None, reason=reason)
+    snapshot = previous.target_snapshot if previous else ""
+    return replace(blank(item, outcome, change, reason), target_etag=etag, target_snapshot=snapshot)
+
+
+def gone(previous: EvidenceRow, reason: str) -> EvidenceRow:
+    """A reported deletion: we copied it, the source no longer has it."""
+    return replace(previous, outcome=Outcome.SAME, change=Change.DELETED, route=None, reason=reason)
+
+
+def at_target_only(item: ListedObject, change: Change, reason: str) -> EvidenceRow:
+    """EXTRA, or DELETED where only an interrupted attempt knows of it. The ETag and time are those of the target."""
+    return replace(blank(item, Outcome.SAME, change, reason), source_etag="")
+
+
+def _proved(row: EvidenceRow, proof: Proof) -> EvidenceRow:
+    return replace(
+        row, proof=proof.level, source_crc64=proof.source_crc64, target_crc64=proof.target_crc64, sha256=proof.sha256
+    )
+
+
+def tally_of(row: EvidenceRow) -> Tally:
+    """What one row adds to the tally of its shard."""
+    if row.change in (Change.DELETED, Change.EXTRA):
+        return Tally(deleted=1)
+    proof = [0, 0, 0, 0]
+    if row.outcome in (Outcome.COPIED, Outcome.SAME) and row.proof is not None:
+        proof[row.proof] = 1
+    return Tally(
+        listed=1,
+        copied=row.outcome is Outcome.COPIED,
+        same=row.outcome is Outcome.SAME,
+        excluded=row.outcome is Outcome.EXCLUDED,
+        failed=row.outcome is Outcome.FAILED,
+        bytes=row.size if row.route is not None else 0,
+        pull=row.route is Route.PULL,
+        stream=row.route is Route.STREAM,
+        proof=(proof[0], proof[1], proof[2], proof[3]),
+    )

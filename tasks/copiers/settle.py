@@ -1,0 +1,181 @@
+"""One object from decision to evidence row. Object errors end here, as rows; only a `GovliftError` goes further up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mappings.delta import NOT_OURS, Action, Decision, Part, change_of, decide, differing, exclusion
+from mappings.errors import CompareTarget, ObjectError, ObjectGone, ReplanObject
+from mappings.fidelity import adapted
+from mappings.objects import EvidenceRow, ListedObject
+from mappings.states import Change, ProofLevel
+from tasks.clients import crc64
+from tasks.copiers import rows
+from tasks.copiers.bench import Bench
+from tasks.copiers.delivery import Delivery, LeftOut
+from tasks.copiers.proving import Proof, compare, source_sum
+
+_LEFT_OUT_CODES = frozenset({"BlobUsesCustomerSpecifiedEncryption", "BlobArchived", "BlobBeingRehydrated"})
+"""Refusals that say what the object is, and that no other try would change."""
+_CHANGED = "It changed at the source while it was compared with what the target holds; run again."
+
+
+async def settle(
+    bench: Bench,
+    source: ListedObject,
+    target: ListedObject | None,
+    previous: EvidenceRow | None,
+    *,
+    begun: bool = False,
+) -> EvidenceRow:
+    """Do for one base blob what its state asks for, and say what became of it.
+
+    Args:
+        begun: an interrupted attempt of ours had begun to write this name.
+    """
+    if reason := exclusion(source, bench.rules.exclude_blobs):
+        return rows.excluded(source, previous, reason)
+    wanted = adapted(source, bench.features).item
+    decision = decide(wanted, target, previous, begun=begun, proof=bench.rules.proof)
+    try:
+        return await _act(bench, source, target, previous, decision, begun)
+    except ObjectGone:
+        return rows.excluded(source, previous, "Deleted at the source during the copy.")
+    except ReplanObject:
+        fresh = await bench.at_source(source.name)
+        if fresh is None:
+            return rows.excluded(source, previous, "Deleted at the source during the copy.")
+        # Only reads were under way; the object is taken as changed.
+        if target is None or decision.action is Action.COMPARE:
+            return rows.failed(source, previous, _CHANGED, Change.NEW)
+        return await deliver(bench, fresh, target.etag, previous, Change.CONTENT)
+    except ObjectError as wrong:
+        return rows.failed(source, previous, wrong, decision.change)
+
+
+async def _act(
+    bench: Bench,
+    source: ListedObject,
+    target: ListedObject | None,
+    previous: EvidenceRow | None,
+    decision: Decision,
+    begun: bool,
+) -> EvidenceRow:
+    match decision.action:
+        case Action.COPY:
+            return await deliver(bench, source, decision.if_match, previous, decision.change)
+        case Action.REFUSE if bench.rules.overwrite_unknown:
+            return await deliver(bench, source, decision.if_match, previous, decision.change)
+        case Action.REFUSE:
+            return rows.failed(source, previous, decision.reason, decision.change)
+        case Action.COMPARE if target is not None:
+            return await _adopt(bench, source, target, previous, begun)
+        case Action.KEEP if previous is not None:
+            return rows.kept(previous)
+        case Action.APPLY if previous is not None and target is not None:
+            item = adapted(source, bench.features).item
+            etag = await apply(bench, item, target.etag, decision.parts)
+            return rows.updated(item, previous, decision.change, etag)
+        case Action.PROVE if previous is not None and target is not None:
+            return await _prove_again(bench, source, target, previous, decision)
+        case _:
+            raise AssertionError(f"{decision.action} is not for a listed object")
+
+
+async def deliver(
+    bench: Bench, source: ListedObject, if_match: str | None, previous: EvidenceRow | None, change: Change
+) -> EvidenceRow:
+    """Copy content and all; a failure says what it left at the target."""
+    started = bench.clock()
+    bench.begin(source.name)
+    delivery = Delivery(bench, source, if_match)
+    try:
+        done = await delivery.run()
+    except ObjectError as wrong:
+        left = await _left_behind(bench, delivery)
+        if isinstance(wrong, LeftOut) or wrong.code in _LEFT_OUT_CODES:
+            return rows.excluded(delivery.item, previous, wrong.sentence, left)
+        row = rows.failed(delivery.item, previous, wrong, change, left)
+        return replace(row, attempts=delivery.attempts, started=started, finished=bench.clock())
+    return rows.delivered(done, change, attempts=delivery.attempts, started=started, finished=bench.clock())
+
+
+async def _left_behind(bench: Bench, delivery: Delivery) -> str:
+    """ETag of what a failed copy left at the target, "" where nothing new; so that the next run knows it as ours."""
+    if not delivery.wrote:
+        return ""
+    try:
+        found = await bench.at_target(delivery.item.name)
+    except ObjectError:
+        # The service answers nothing at all; the next run compares by content.
+        return ""
+    return found.etag if found is not None and delivery.left(found) else ""
+
+
+async def _adopt(
+    bench: Bench, source: ListedObject, target: ListedObject, previous: EvidenceRow | None, begun: bool
+) -> EvidenceRow:
+    item = adapted(source, bench.features).item
+    proof = await compare(bench, item, target)
+    if proof is None:
+        if begun or bench.rules.overwrite_unknown:
+            return await deliver(bench, source, target.etag, previous, Change.NEW)
+        return rows.failed(source, previous, NOT_OURS, Change.NEW)
+    parts = differing(item, target)
+    if parts:
+        bench.begin(item.name)
+    etag = await apply(bench, item, target.etag, parts)
+    return rows.adopted(item, proof, etag, touched=bool(parts))
+
+
+async def _prove_again(
+    bench: Bench, source: ListedObject, target: ListedObject, previous: EvidenceRow, decision: Decision
+) -> EvidenceRow:
+    """Read the source under its new pin. Equal to what was copied: the rest is applied; else it is copied anew."""
+    item = adapted(source, bench.features).item
+    read = await source_sum(bench, item)
+    known = previous.target_crc64 or previous.source_crc64
+    if known and known != crc64.to_text(read.crc):
+        return await deliver(bench, source, target.etag, previous, Change.CONTENT)
+    level = ProofLevel.L2 if previous.target_crc64 else ProofLevel.L1
+    proof: Proof | None = Proof(level, crc64.to_text(read.crc), previous.target_crc64)
+    if max(previous.proof or ProofLevel.L0, level) < bench.rules.proof:
+        proof = await compare(bench, item, target)
+        if proof is None:
+            return await deliver(bench, source, target.etag, previous, Change.DRIFTED)
+    etag = await apply(bench, item, target.etag, decision.parts)
+    return rows.updated(item, previous, change_of(decision.parts), etag, proof)
+
+
+async def apply(bench: Bench, item: ListedObject, etag: str, parts: tuple[Part, ...]) -> str:
+    """Bring `parts` to the target; each write demands the generation that the one before left. Returns the last ETag.
+
+    Raises:
+        Corrupted, ObjectRefused, ...: as the client says; CompareTarget where somebody else writes at the same time.
+    """
+    for part in parts:
+        try:
+            etag = await _apply(bench, item, etag, part)
+        except CompareTarget:
+            found = await bench.at_target(item.name)
+            if found is None or part in differing(item, found):
+                raise
+            etag = found.etag
+    return etag
+
+
+async def _apply(bench: Bench, item: ListedObject, etag: str, part: Part) -> str:
+    target, container, name = bench.target, bench.container, item.name
+    match part:
+        case Part.HEADERS:
+            return (await target.set_headers(container, name, item.headers, if_match=etag)).etag
+        case Part.METADATA:
+            return (await target.set_metadata(container, name, item.metadata, if_match=etag)).etag
+        case Part.TAGS:
+            await target.set_tags(container, name, item.tags)
+            return etag
+        case Part.TIER:
+            await target.set_tier(container, name, item.tier, item.blob_type)
+            return etag
+        case Part.SEAL:
+            return (await target.seal(container, name)).etag
