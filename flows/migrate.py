@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from flows.accounts import counts
 from flows.observe import Outcome, RunBook, recorded, shown
 from flows.reporting import gather
 from flows.wiring import Bench, now, require_apply
-from flows.worker import drain, owner_name
-from mappings.errors import ExitCode, FixTheInput
+from flows.worker import drain
+from mappings.errors import ExitCode, FixTheInput, TryLater
 from mappings.plan import CopyShard, CreateContainer, CreateResourceGroup, CreateStorageAccount, Plan
 from mappings.runs import RunKind
 from mappings.states import ProofLevel, RunState, ShardState, StepState
@@ -66,19 +67,34 @@ def chosen_plan(bench: Bench, wanted: str) -> Plan:
 async def run_plan(bench: Bench, plan: Plan, kind: RunKind) -> Outcome:
     """Everything after the decision what to do, for a first copy and for a re-sync alike."""
     shards = [step for step in plan.steps if isinstance(step, CopyShard)]
-    running = bench.ledger.writer.resume_run(kind, plan_id=plan.id, owner=owner_name(0), now=now())
-    async with recorded(bench, kind, plan_id=plan.id, run_id=running) as book:
+    alone(bench)
+    stopped = bench.ledger.writer.resume_run(plan.id, kind, now=now())
+    async with recorded(bench, kind, plan_id=plan.id, run_id=stopped) as book:
         bench.source_session.prove()
         bench.target_session.prove()
         prove_target(bench.target_session, bench.target_arm(), bench.settings)
         await provision_all(bench, plan)
-        bench.ledger.writer.open_shards(book.run_id, shards)
+        bench.ledger.writer.open_shards(book.run_id, shards, now=now())
         routes = await copy_all(bench, book, shards)
         proved = await verify_all(bench, book)
         settle(bench, book, proved)
     summary = summary_of(book, bench) | {"plan": plan.id, "route_changes": routes}
     await tell(bench, kind, summary)
     return Outcome(book.run_id, book.exit_code, summary)
+
+
+def alone(bench: Bench) -> None:
+    """One run at a time copies for a migration, whatever its kind.
+
+    Raises:
+        TryLater: another process is copying.
+    """
+    bench.ledger.writer.close_stale_runs(now())
+    for run in bench.ledger.reader.runs():
+        if run.kind in (RunKind.MIGRATE, RunKind.RESYNC) and run.state is RunState.RUNNING:
+            raise TryLater(
+                f"Run {run.id} is copying for this migration.", next_step="Wait until it ends, or stop that process."
+            )
 
 
 async def provision_all(bench: Bench, plan: Plan) -> None:
@@ -117,14 +133,14 @@ async def copy_all(bench: Bench, book: RunBook, shards: list[CopyShard]) -> list
         routes=routes,
         progress=progress,
         clock=now,
-        meta={"migration": bench.settings.name},
+        tool_version=version("govlift"),
     )
     async with shown("copy", progress):
         await drain(bench, book.run_id, work)
-    for event in routes.events:
-        bench.ledger.writer.record("route", {"event": event}, now=now())
+    told = [f"{e.source_account} -> {e.target_account}: {e.route} {e.name}: {e.reason}" for e in routes.events]
+    bench.ledger.writer.record("routes", {"run": book.run_id, "events": told[:1000]}, now=now())
     book.tally = bench.ledger.reader.tally(book.run_id)
-    return list(routes.events)
+    return told
 
 
 async def verify_all(bench: Bench, book: RunBook) -> Proved:

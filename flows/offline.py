@@ -25,11 +25,11 @@ def assess_files(paths: Sequence[Path], *, report_folder: Path | None = None) ->
     if report_folder is not None:
         from importlib.metadata import version
 
-        from mappings.readiness import build_report
+        from mappings.readiness import ReportHead, build_report
         from tasks.reports import write_reports
 
         value = build_report(
-            settings=None,
+            settings=ReportHead(name=paths[0].stem, customer=paths[0].stem),
             assessment=assessment,
             plan=None,
             runs=[],

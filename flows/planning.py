@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput
 from mappings.plan import Plan
 from mappings.planning import explain, make_plan, plan_to_json
+
+if TYPE_CHECKING:
+    from tasks.ledger import LedgerReader
 
 
 def make(config: Path) -> tuple[Plan, list[str], Any]:
@@ -27,9 +30,17 @@ def make(config: Path) -> tuple[Plan, list[str], Any]:
             "The newest assessment did not count any container.",
             next_step="Run `govlift assess`, check its gaps, then plan again.",
         )
-    plan = make_plan(assessment, bench.settings, reader.names(), now=now())
+    plan = make_plan(assessment, bench.settings, names_of(reader), now=now())
     bench.ledger.writer.save_plan(plan)
     return plan, explain(plan), plan_to_json(plan)
+
+
+def names_of(reader: LedgerReader) -> dict[str, str]:
+    """Source account -> free target name, as the newest assessment found them."""
+    found: dict[str, str] = {}
+    for event in reader.events("names"):
+        found = dict(event.detail)
+    return found
 
 
 def show(config: Path, wanted: str) -> list[str]:

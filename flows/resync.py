@@ -10,6 +10,7 @@ from prefect import flow
 from flows.migrate import chosen_plan, run_plan
 from flows.observe import Outcome
 from flows.wiring import Bench, now, require_apply
+from mappings.model import ContainerSurvey
 from mappings.plan import CreateContainer, Plan
 from mappings.planning import extend_plan
 from mappings.runs import RunKind
@@ -38,7 +39,7 @@ async def resync(config: str = "migration.toml", apply: bool = False) -> Outcome
 async def grown(bench: Bench, plan: Plan) -> Plan:
     """The plan with containers that have appeared in its source accounts since; the same plan where there are none."""
     known = {(step.source_account, step.name) for step in plan.steps if isinstance(step, CreateContainer)}
-    found = []
+    found: list[ContainerSurvey] = []
     for account in sorted({account for account, _ in known}):
         source = bench.source_blobs(account)
         names = {name async for name in source.containers()}

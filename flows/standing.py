@@ -62,7 +62,7 @@ def check_evidence_of(config: Path) -> tuple[list[str], int]:
 
     bench = Bench(config)
     reader = bench.ledger.reader
-    problems = [*reader.check_chain(), *check_evidence(bench.folder, reader)]
+    problems = check_evidence(bench.folder, reader)
     return problems, len(list(bench.evidence.rglob("*.parquet")))
 
 

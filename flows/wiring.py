@@ -62,9 +62,9 @@ class Bench:
     def ledger(self) -> Ledger:
         """The ledger of this migration, its identity row checked against the settings."""
         if self._ledger is None:
-            from tasks.ledger import open_ledger
+            from tasks.ledger import ledger_url, open_ledger
 
-            self._ledger = open_ledger(self.settings.ledger.url or f"sqlite:///{self.folder / 'ledger.db'}")
+            self._ledger = open_ledger(ledger_url(self.folder, self.settings.ledger.url))
             self._ledger.writer.claim_identity(self.settings, now=now())
         return self._ledger
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 
 from flows.wiring import Bench, now
 from mappings.objects import Tally
+from tasks.ledger.owners import own_name
 from tasks.shardwork import LEASE_SECONDS, ShardWork
 from tasks.transfer import copy
-
-
-def owner_name(worker: int) -> str:
-    """`host:pid:worker`, so that another process of this host can tell whether the owner is alive."""
-    return f"{socket.gethostname()}:{os.getpid()}:{worker}"
 
 
 async def drain(bench: Bench, run_id: str, work: ShardWork) -> Tally:
@@ -31,7 +25,7 @@ async def drain(bench: Bench, run_id: str, work: ShardWork) -> Tally:
 async def _work(bench: Bench, run_id: str, worker: int, work: ShardWork) -> Tally:
     total = Tally()
     while claims := bench.ledger.writer.claim(
-        run_id, owner=owner_name(worker), most=1, lease_seconds=LEASE_SECONDS, now=now()
+        run_id, owner=own_name(str(worker)), most=1, lease_seconds=LEASE_SECONDS, now=now()
     ):
         for claim in claims:
             shard = claim.shard

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mappings.errors import GovliftError, ObjectError
-from mappings.objects import EvidenceRow, Tally
+from mappings.objects import Tally
 from mappings.runs import Claim
 from tasks.copiers import COPIERS
-from tasks.manifests import ManifestWriter, read_manifest
+from tasks.copiers.intents import IntentFile
+from tasks.ledger.refusals import LostLease
+from tasks.manifests import ManifestWriter, manifest_meta, manifest_path, previous_rows
 
 if TYPE_CHECKING:
     from tasks.copiers.base import SourceBlobs, TargetBlobs
@@ -42,70 +44,75 @@ class ShardWork:
     routes: RouteBook
     progress: Progress
     clock: Callable[[], datetime]
-    meta: dict[str, str]
+    tool_version: str
 
 
 async def carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: TargetBlobs) -> Tally:
     """Copy one shard. The ledger says afterwards what became of it.
 
     Raises:
-        GovliftError: nothing further can be done in this run (disk full, credentials refused, ledger gone).
+        GovliftError: nothing further can be done in this run (disk full, identity refused, ledger gone).
     """
     relative = manifest_path(claim)
-    manifest = ManifestWriter(work.folder / relative, meta=work.meta | {"shard": claim.shard.id, "run": claim.run_id})
+    path = work.folder / relative
+    manifest = ManifestWriter(path, meta=manifest_meta(claim, tool_version=work.tool_version))
+    intents = IntentFile(path.parent / "begun")
+    previous = previous_rows(work.folder, work.reader, claim.shard)
     try:
         async with _leased(claim, work):
             tally = await COPIERS["blobs"](
                 claim.shard,
                 source,
                 target,
-                _previous(claim, work),
+                previous,
                 manifest.write,
                 work.rules,
                 work.routes,
                 work.progress,
+                intents=intents,
             )
         digest = manifest.close()
-    except ObjectError as wrong:
-        manifest.abort()
-        work.writer.fail(claim, reason=wrong.sentence, tally=Tally(), now=work.clock())
-        log.warning("shard %s failed: %s", claim.shard.id, wrong.sentence)
-        return Tally()
     except BaseException as wrong:
         manifest.abort()
-        if isinstance(wrong, GovliftError):
-            work.writer.fail(claim, reason=wrong.sentence, tally=Tally(), now=work.clock())
-        else:
-            work.writer.release(claim, now=work.clock())
-        raise
-    work.writer.finish(claim, tally=tally, manifest=relative.as_posix(), manifest_hash=digest, now=work.clock())
+        intents.close()
+        return _give_up(claim, work, wrong)
+    work.writer.finish(claim, tally=tally, manifest=relative, manifest_hash=digest, now=work.clock())
+    intents.clear()
     return tally
 
 
-def manifest_path(claim: Claim) -> Path:
-    """Where the manifest of this attempt lies, relative to the migration folder."""
+def _give_up(claim: Claim, work: ShardWork, wrong: BaseException) -> Tally:
+    """Settle a shard that ended without a manifest; what concerns more than this shard goes on to the caller."""
     shard = claim.shard
-    name = f"{claim.run_id}-{claim.attempt}.parquet"
-    return Path("evidence") / shard.source_account / shard.container / f"{shard.number:05d}" / name
-
-
-def _previous(claim: Claim, work: ShardWork) -> Iterator[EvidenceRow]:
-    last = work.reader.last_manifest(claim.shard.id)
-    return read_manifest(work.folder / last) if last else iter(())
+    match wrong:
+        case ObjectError():
+            reason = f"{shard.source_account}/{shard.container}: {wrong.sentence}"
+            log.warning("shard %s failed: %s", shard.id, wrong.sentence)
+            work.writer.fail(claim, reason=reason, tally=Tally(), now=work.clock())
+            return Tally()
+        case LostLease():
+            log.warning("shard %s: another worker has it now", shard.id)
+            return Tally()
+        case _:
+            # The lease goes back, whatever happened; where even that cannot be written, it runs out by itself.
+            with suppress(GovliftError, LostLease):
+                work.writer.release(claim, now=work.clock())
+            raise wrong
 
 
 @asynccontextmanager
 async def _leased(claim: Claim, work: ShardWork) -> AsyncIterator[None]:
     """Keep the lease alive while the block runs; when it is lost the block is cancelled: another worker has it."""
     holder = asyncio.current_task()
+    lost: list[bool] = []
 
     async def renew() -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
             try:
                 work.writer.renew(claim, lease_seconds=LEASE_SECONDS, now=work.clock())
-            except ObjectError as lost:
-                log.warning("shard %s: %s", claim.shard.id, lost.sentence)
+            except LostLease:
+                lost.append(True)
                 if holder is not None:
                     holder.cancel()
                 return
@@ -113,6 +120,11 @@ async def _leased(claim: Claim, work: ShardWork) -> AsyncIterator[None]:
     renewal = asyncio.create_task(renew())
     try:
         yield
+    except asyncio.CancelledError:
+        if lost and holder is not None:
+            holder.uncancel()
+            raise LostLease(f"The lease on {claim.shard.id} went to another worker.") from None
+        raise
     finally:
         renewal.cancel()
         await asyncio.gather(renewal, return_exceptions=True)
