@@ -1,0 +1,267 @@
+"""The report as a workbook: a summary, then one sheet per table (tables with the same `sheet` share one).
+
+Data never becomes a formula or a link: every text is written with `write_string`, and the workbook's own conversions
+are off. Limits are Excel's ("Excel specifications and limits": 32,767 characters in a cell, 1,048,576 rows, sheet names
+of 31 characters).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import xlsxwriter
+
+from mappings.report_model import Column, Kind, Report, Row, Table, Value
+from tasks.reports.words import cover_facts, said, visible, word
+
+CELL_LIMIT = 32_767
+ROW_LIMIT = 1_048_000
+"""Data rows of one sheet; leaves room for the lines above the table."""
+
+_WIDTHS = {
+    Kind.TEXT: 44,
+    Kind.NAME: 30,
+    Kind.COUNT: 12,
+    Kind.BYTES: 16,
+    Kind.SHARE: 10,
+    Kind.STARS: 10,
+    Kind.SECONDS: 12,
+    Kind.TIME: 18,
+    Kind.DATE: 12,
+    Kind.STATUS: 20,
+    Kind.SOURCE: 44,
+}
+_HEADER_ROW = 3
+_TONES = {"good": "#1D6B43", "warn": "#845400", "info": "#54459A", "bad": "#A3262A", "quiet": "#56616C"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What one worksheet shows."""
+
+    name: str
+    title: str
+    note: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+def render_xlsx(report: Report, digest: str) -> bytes:
+    """The workbook.
+
+    Args:
+        digest: SHA-256 (hex) of the report's JSON.
+    """
+    buffer = io.BytesIO()
+    # Table objects need the rows in memory, so `constant_memory` cannot be used (XlsxWriter, "Working with memory").
+    book = xlsxwriter.Workbook(
+        buffer,
+        {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False},
+    )
+    formats = _Formats(book)
+    sheets = _sheets(report)
+    # The moment of the report, not of the writing: the same report makes the same workbook.
+    book.set_properties(
+        {
+            "title": visible(f"{report.cover.title}: {report.cover.customer}")[:255],
+            "comments": f"SHA-256 of report.json: {digest}",
+            "created": report.cover.made_at.replace(tzinfo=None),
+        }
+    )
+    _summary(book, report, digest, sheets, formats)
+    for number, sheet in enumerate(sheets, start=1):
+        _table_sheet(book, report, sheet, number, formats)
+    book.close()
+    return buffer.getvalue()
+
+
+class _Formats:
+    """Cell formats, made once per workbook."""
+
+    def __init__(self, book: Any) -> None:
+        top = {"valign": "top"}
+        self.title = book.add_format({"bold": True, "font_size": 16})
+        self.heading = book.add_format({"bold": True, "font_size": 12})
+        self.marking = book.add_format({"bold": True})
+        self.soft = book.add_format({"font_color": "#55606B"})
+        self.wrapped = book.add_format(top | {"text_wrap": True})
+        self.alert = book.add_format(top | {"text_wrap": True, "bold": True, "font_color": _TONES["bad"]})
+        self.link = book.add_format({"font_color": "#17508F", "underline": 1})
+        plain = book.add_format(top)
+        number = book.add_format(top | {"num_format": "#,##0"})
+        self.by_kind = {
+            Kind.TEXT: self.wrapped,
+            Kind.NAME: plain,
+            Kind.COUNT: number,
+            Kind.BYTES: number,
+            Kind.SHARE: book.add_format(top | {"num_format": "0.0%"}),
+            Kind.STARS: number,
+            Kind.SECONDS: number,
+            Kind.TIME: book.add_format(top | {"num_format": "yyyy-mm-dd hh:mm:ss"}),
+            Kind.DATE: book.add_format(top | {"num_format": "yyyy-mm-dd"}),
+            Kind.STATUS: plain,
+            Kind.SOURCE: plain,
+        }
+        self.tones = {tone: book.add_format(top | {"font_color": color}) for tone, color in _TONES.items()}
+
+
+def fits(text: str) -> str:
+    """`text` as a cell can hold it; what is cut is said."""
+    text = visible(text)
+    # Excel counts UTF-16 units.
+    units = len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+    if units <= CELL_LIMIT:
+        return text
+    note = f" … [cut; {len(text):,} characters, the whole text is in report.json]"
+    room = (CELL_LIMIT - len(note)) * 2
+    return text.encode("utf-16-le")[:room].decode("utf-16-le", "ignore") + note
+
+
+def sheet_name(wanted: str, taken: set[str]) -> str:
+    """A valid sheet name that is not taken yet; adds it to `taken`, which holds names in lower case."""
+    base = re.sub(r"[\[\]:*?/\\]", " ", visible(wanted)).strip().strip("'").strip() or "Sheet"
+    if base.lower() == "history":
+        # Excel keeps this name for itself.
+        base = "History of runs"
+    name, number = base[:31].rstrip("' "), 1
+    while name.lower() in taken:
+        number += 1
+        end = f" {number}"
+        name = base[: 31 - len(end)].rstrip("' ") + end
+    taken.add(name.lower())
+    return name
+
+
+def _sheets(report: Report) -> list[Sheet]:
+    """Tables in report order; those that share a sheet and its columns follow each other in one."""
+    groups: dict[tuple[str, tuple[Column, ...]], list[Table]] = {}
+    for section in report.sections:
+        for table in section.tables:
+            keys = tuple((column.key, column.title, column.kind) for column in table.columns)
+            groups.setdefault((table.sheet or table.caption, keys), []).append(table)  # type: ignore[arg-type]
+    taken = {"summary"}
+    sheets = []
+    for (wanted, _), tables in groups.items():
+        note = tables[0].note if len(tables) == 1 else "; ".join(table.caption for table in tables) + "."
+        rows = tuple(row for table in tables for row in table.rows)
+        if len(rows) > ROW_LIMIT:
+            note += f" The first {ROW_LIMIT:,} of {len(rows):,} rows; report.json has all."
+        sheets.append(Sheet(sheet_name(wanted, taken), wanted, note, tables[0].columns, rows[:ROW_LIMIT]))
+    return sheets
+
+
+def _prepare(page: Any, report: Report) -> None:
+    """Print set-up; the marking stands in header and footer of every page."""
+    page.set_landscape()
+    page.set_paper(1)
+    page.fit_to_pages(1, 0)
+    page.hide_gridlines(2)
+    # "&" begins a code in headers; a header holds 255 characters.
+    marking = visible(report.cover.marking)[:100].replace("&", "&&")
+    page.set_header(f"&C{marking}")
+    page.set_footer(f"&L{visible(report.cover.name)[:40].replace('&', '&&')}&C{marking}&R&P / &N")
+
+
+def _summary(book: Any, report: Report, digest: str, sheets: Sequence[Sheet], formats: _Formats) -> None:
+    page = book.add_worksheet("Summary")
+    _prepare(page, report)
+    page.set_column(0, 0, 34)
+    page.set_column(1, 1, 24)
+    page.set_column(2, 2, 70)
+    line = 0
+    for text, form in (
+        (report.cover.marking, formats.marking),
+        (report.cover.customer, formats.title),
+        (report.cover.title, formats.soft),
+    ):
+        if text:
+            page.write_string(line, 0, fits(text), form)
+            line += 1
+    for label, text in (*cover_facts(report.cover), ("SHA-256 of report.json", digest)):
+        page.write_string(line, 0, label, formats.soft)
+        page.write_string(line, 1, fits(text))
+        line += 1
+    line = _say(page, report, line + 1, formats)
+    line = _numbers(page, report, line + 1, formats)
+    _contents(page, sheets, line + 1, formats)
+    if report.cover.marking:
+        page.write_string(line + len(sheets) + 3, 0, fits(report.cover.marking), formats.marking)
+
+
+def _say(page: Any, report: Report, line: int, formats: _Formats) -> int:
+    page.write_string(line, 0, "In three sentences", formats.heading)
+    for sentence in report.sentences:
+        line += 1
+        page.write_string(line, 0, fits(sentence))
+    for flag in report.flags:
+        line += 1
+        page.write_string(line, 0, fits(f"Does not add up. {flag.sentence}"), formats.alert)
+    return line + 1
+
+
+def _numbers(page: Any, report: Report, line: int, formats: _Formats) -> int:
+    page.write_string(line, 0, "Numbers", formats.heading)
+    for tile in report.tiles:
+        line += 1
+        page.write_string(line, 0, tile.label)
+        page.write_string(line, 1, said(tile.value, tile.kind))
+        page.write_string(line, 2, fits(tile.note), formats.soft)
+    return line + 1
+
+
+def _contents(page: Any, sheets: Sequence[Sheet], line: int, formats: _Formats) -> None:
+    page.write_string(line, 0, "Sheets", formats.heading)
+    for number, sheet in enumerate(sheets, start=1):
+        target = sheet.name.replace("'", "''")
+        page.write_url(line + number, 0, f"internal:'{target}'!A1", formats.link, string=sheet.name)
+        page.write_number(line + number, 1, len(sheet.rows), formats.by_kind[Kind.COUNT])
+        page.write_string(line + number, 2, fits(sheet.note), formats.soft)
+
+
+def _table_sheet(book: Any, report: Report, sheet: Sheet, number: int, formats: _Formats) -> None:
+    page = book.add_worksheet(sheet.name)
+    _prepare(page, report)
+    page.write_string(0, 0, fits(sheet.title), formats.heading)
+    if sheet.note:
+        page.write_string(1, 0, fits(sheet.note), formats.soft)
+    for at, column in enumerate(sheet.columns):
+        page.set_column(at, at, max(_WIDTHS[column.kind], len(column.title) + 4), formats.by_kind[column.kind])
+    for line, row in enumerate(sheet.rows, start=_HEADER_ROW + 1):
+        for at, column in enumerate(sheet.columns):
+            _write(page, line, at, row.cells[column.key], column.kind, formats)
+    page.add_table(
+        _HEADER_ROW,
+        0,
+        _HEADER_ROW + max(1, len(sheet.rows)),
+        len(sheet.columns) - 1,
+        {
+            "name": f"table_{number}",
+            "style": "Table Style Light 1",
+            "columns": [{"header": column.title} for column in sheet.columns],
+        },
+    )
+    page.freeze_panes(_HEADER_ROW + 1, 1)
+    page.repeat_rows(_HEADER_ROW)
+
+
+def _write(page: Any, line: int, at: int, value: Value, kind: Kind, formats: _Formats) -> None:
+    if value is None or value == "":
+        return
+    form = formats.by_kind[kind]
+    match kind:
+        case Kind.COUNT | Kind.BYTES | Kind.SHARE | Kind.STARS | Kind.SECONDS:
+            page.write_number(line, at, value, form)
+        case Kind.STATUS:
+            known = word(str(value))
+            page.write_string(line, at, fits(known.label), formats.tones.get(known.tone, form))
+        case Kind.TIME:
+            page.write_datetime(line, at, datetime.fromisoformat(str(value)).replace(tzinfo=None), form)
+        case Kind.DATE:
+            page.write_datetime(line, at, date.fromisoformat(str(value)), form)
+        case Kind.TEXT | Kind.NAME | Kind.SOURCE:
+            page.write_string(line, at, fits(str(value)), form)
