@@ -11,7 +11,7 @@ _SECRETS = (
         re.compile(r"(?i)\b(sig|signature|client_secret|client_assertion|accountkey|sharedkey|password)=[^\s&;\"'<>]+"),
         r"\1=REDACTED",
     ),
-    (re.compile(r"(?i)\b(bearer|sharedkey)\s+[A-Za-z0-9._~+/:=-]{8,}"), r"\1 REDACTED"),
+    (re.compile(r"(?i)\b(bearer|sharedkey)\s+\S{8,}"), r"\1 REDACTED"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,2}"), "REDACTED"),
 )
 
