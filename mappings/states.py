@@ -96,27 +96,34 @@ class ShardState(StrEnum):
 
 State = RunState | StepState | ShardState
 
-MOVES: dict[State, frozenset[State]] = {
-    RunState.RUNNING: frozenset({RunState.DONE, RunState.PARTIAL, RunState.FAILED, RunState.INTERRUPTED}),
-    RunState.DONE: frozenset(),
-    # ... -> running: the same command was given again, and the run goes on under its id.
-    RunState.PARTIAL: frozenset({RunState.RUNNING}),
-    RunState.FAILED: frozenset({RunState.RUNNING}),
-    RunState.INTERRUPTED: frozenset({RunState.RUNNING}),
-    StepState.PENDING: frozenset({StepState.RUNNING}),
-    # running -> running: a resumed run takes up a step that a killed one left behind.
-    StepState.RUNNING: frozenset({StepState.RUNNING, StepState.DONE, StepState.FAILED}),
-    StepState.FAILED: frozenset({StepState.RUNNING}),
-    StepState.DONE: frozenset(),
-    ShardState.PENDING: frozenset({ShardState.LEASED}),
-    # leased -> leased: another worker takes over after the lease has run out.
-    ShardState.LEASED: frozenset({ShardState.LEASED, ShardState.DONE, ShardState.FAILED, ShardState.PENDING}),
-    # failed -> pending: its run was taken up again.
-    ShardState.FAILED: frozenset({ShardState.LEASED, ShardState.PENDING}),
-    ShardState.DONE: frozenset(),
+MOVES: dict[type[StrEnum], dict[State, frozenset[State]]] = {
+    # By type first: "running" of a run equals "running" of a step as a dictionary key.
+    RunState: {
+        RunState.RUNNING: frozenset({RunState.DONE, RunState.PARTIAL, RunState.FAILED, RunState.INTERRUPTED}),
+        RunState.DONE: frozenset(),
+        # ... -> running: the same command was given again, and the run goes on under its id.
+        RunState.PARTIAL: frozenset({RunState.RUNNING}),
+        RunState.FAILED: frozenset({RunState.RUNNING}),
+        RunState.INTERRUPTED: frozenset({RunState.RUNNING}),
+    },
+    StepState: {
+        StepState.PENDING: frozenset({StepState.RUNNING}),
+        # running -> running: a resumed run takes up a step that a killed one left behind.
+        StepState.RUNNING: frozenset({StepState.RUNNING, StepState.DONE, StepState.FAILED}),
+        StepState.FAILED: frozenset({StepState.RUNNING}),
+        StepState.DONE: frozenset(),
+    },
+    ShardState: {
+        ShardState.PENDING: frozenset({ShardState.LEASED}),
+        # leased -> leased: another worker takes over after the lease has run out.
+        ShardState.LEASED: frozenset({ShardState.LEASED, ShardState.DONE, ShardState.FAILED, ShardState.PENDING}),
+        # failed -> pending: its run was taken up again.
+        ShardState.FAILED: frozenset({ShardState.PENDING}),
+        ShardState.DONE: frozenset(),
+    },
 }
 
 
 def may_move(now: State, then: State) -> bool:
-    """Whether a record in state `now` may be written as `then`."""
-    return then in MOVES[now]
+    """Whether a record in state `now` may be written as `then`; never into a state of another kind of record."""
+    return type(now) is type(then) and then in MOVES[type(now)][now]
