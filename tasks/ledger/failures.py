@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,8 +26,10 @@ def translated(place: str) -> Iterator[None]:
     """
     try:
         yield
-    except DatabaseError as wrong:
-        known = _meaning(place, str(wrong.orig).lower(), isinstance(wrong, OperationalError))
+    except (DatabaseError, sqlite3.DatabaseError) as wrong:
+        # The driver's own error comes where SQLAlchemy was not asked: while the file is opened.
+        text = str(wrong.orig if isinstance(wrong, DatabaseError) else wrong).lower()
+        known = _meaning(place, text, isinstance(wrong, OperationalError))
         if known is None:
             raise
         raise known from wrong

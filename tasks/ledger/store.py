@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from mappings.errors import FixTheInput
 from mappings.evidence import GENESIS
@@ -159,7 +159,7 @@ def _use_wal(engine: Engine) -> None:
                 return
             except sqlite3.DatabaseError as wrong:
                 if "locked" not in str(wrong) or time.monotonic() > until:
-                    raise OperationalError("PRAGMA journal_mode", None, wrong) from wrong
+                    raise
                 time.sleep(0.02)
     finally:
         raw.close()
