@@ -1,13 +1,13 @@
-"""What happens to every request of every service before and after the service sees it: counting, faults, hooks."""
+"""What happens to every request of every service before and after the service sees it: counting and faults."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from xml.sax.saxutils import escape
 
 from aiohttp import web
+from aiohttp.payload import Payload
 from aiohttp.typedefs import Handler, Middleware
 
 from sandbox.counters import Counters, classify
@@ -15,8 +15,8 @@ from sandbox.faults import FaultBook, FaultRule, Reset
 from sandbox.names import Service
 from sandbox.proxy import break_off
 
-Served = Callable[[str], Awaitable[None]]
-"""Told the line of each request that was served."""
+BROKEN = 499
+"""The status under which a broken connection is counted."""
 
 
 def line_of(cloud: str, service: Service, request: web.Request) -> str:
@@ -25,18 +25,17 @@ def line_of(cloud: str, service: Service, request: web.Request) -> str:
     return f"{cloud} {service} {request.method} {account}{request.raw_path}"
 
 
-def intercept(cloud: str, service: Service, counters: Counters, faults: FaultBook, served: Served) -> Middleware:
+def intercept(cloud: str, service: Service, counters: Counters, faults: FaultBook) -> Middleware:
     """A middleware that counts the requests of one service and applies the fault rules to them."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        line = line_of(cloud, service, request)
-        path = line.split(" ", 3)[3].partition("?")[0]
-        counters.count(classify(service, request.method, path, request.query))
-        rule = faults.strike(line)
+        asked = classify(service, request.method, request.path)
+        if asked is not None:
+            counters.count(asked)
+        rule = faults.strike(line_of(cloud, service, request))
         response = await (handler(request) if rule is None else _faulty(rule, service, request, handler))
         counters.answered(response.status)
-        await served(line)
         return response
 
     return middleware
@@ -64,7 +63,7 @@ async def _faulty(rule: FaultRule, service: Service, request: web.Request, handl
 def _broken(request: web.Request) -> web.Response:
     if request.transport is not None and isinstance(request.transport, asyncio.WriteTransport):
         break_off(request.transport)
-    return web.Response(status=500)
+    return web.Response(status=BROKEN)
 
 
 def _error(rule: FaultRule, service: Service) -> web.Response:
@@ -85,9 +84,10 @@ def _error(rule: FaultRule, service: Service) -> web.Response:
 
 async def _spoil(rule: FaultRule, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
     """Send the answer's head as it is, and its body with a flipped bit, or broken off in the middle."""
-    if not isinstance(response, web.Response) or response.prepared or not isinstance(response.body, bytes | bytearray):
+    if not isinstance(response, web.Response) or response.prepared:
         raise RuntimeError("A fault rule would spoil the body of an answer that is streamed.")
-    body = bytearray(response.body)
+    whole = response.body
+    body = bytearray(await whole.as_bytes() if isinstance(whole, Payload) else whole or b"")
     if rule.corrupt and body:
         body[0] ^= 1
     if rule.truncate < 0 or rule.truncate >= len(body):

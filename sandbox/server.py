@@ -28,9 +28,9 @@ from sandbox.interception import intercept
 from sandbox.names import COMMERCIAL, GOVERNMENT, CloudNames, Service
 from sandbox.proxy import Proxy
 from sandbox.sites import Site, tls
-from sandbox.storage.backend import HOST, BackendPlace, StorageBackend, VerifyBearer
+from sandbox.storage.backend import HOST, BackendPlace, StorageBackend
 
-MakeBackend = Callable[[BackendPlace, VerifyBearer, Middleware], StorageBackend]
+MakeBackend = Callable[[BackendPlace, Authority, Middleware], StorageBackend]
 
 
 def estate_named(name: str) -> Estate:
@@ -91,7 +91,7 @@ class CloudServer:
         folder = self.directory / f"{self.names.key}-storage"
         folder.mkdir(exist_ok=True)
         place = BackendPlace(self.names.suffix, *self.leaf, ca_bundle=bundle, directory=folder)
-        self.backend = make_backend(place, self.authority.verify_storage, self._middleware(Service.BLOB))
+        self.backend = make_backend(place, self.authority, self._middleware(Service.BLOB))
         self._control.backends[self.names.key] = self.backend
         self._storage = Storage(self.arm, self.backend)
         groups = Groups(self.arm, self._storage.remove)
@@ -99,8 +99,7 @@ class CloudServer:
             self.arm.add(provider.routes())
 
     def _middleware(self, service: Service) -> Middleware:
-        control = self._control
-        return intercept(self.names.key, service, self._counters[service], control.faults, control.served)
+        return intercept(self.names.key, service, self._counters[service], self._control.faults)
 
     async def start(self) -> None:
         """Fill the cloud and begin to answer."""
@@ -117,8 +116,13 @@ class CloudServer:
             self._ports[service] = await site.start()
 
     def port_of(self, host: str) -> int | None:
-        """The port of the service at `host`, or None where `host` is not of this cloud."""
+        """The port of the service at `host`, or None where `host` is not of this cloud.
+
+        An account that does not exist has no name, as in Azure's DNS.
+        """
         service = self.names.service_at(host)
+        if service is Service.BLOB and host.partition(".")[0].removesuffix("-secondary") not in self.backend.accounts:
+            return None
         return self._ports.get(service) if service else None
 
     async def stop(self) -> None:
@@ -152,8 +156,12 @@ def _own_backends() -> MakeBackend:
 
     peers: dict[str, BlobService] = {}
 
-    def make(place: BackendPlace, verify: VerifyBearer, middleware: Middleware) -> StorageBackend:
-        service = BlobService(suffix=place.suffix, verify_bearer=verify)
+    def make(place: BackendPlace, authority: Authority, middleware: Middleware) -> StorageBackend:
+        service = BlobService(
+            suffix=place.suffix,
+            verify_bearer=authority.verify_storage,
+            authorization_uri=f"{authority.names.authority}/{authority.tenant_id}/oauth2/authorize",
+        )
         peers[place.suffix] = service
         service.peers = peers
         return OwnStorage(service, place, middleware)
@@ -165,7 +173,7 @@ def _azurite_backends() -> MakeBackend:
     """Azurite processes. They take no fault rules, and their requests are not counted."""
     from sandbox.storage.azurite import AzuriteStorage
 
-    return lambda place, verify, middleware: AzuriteStorage(place)
+    return lambda place, authority, middleware: AzuriteStorage(place)
 
 
 class SandboxServer:

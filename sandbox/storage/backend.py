@@ -73,11 +73,32 @@ class StorageBackend(Protocol):
     async def remove_account(self, name: str) -> None:
         """Delete an account with all that is in it. An unknown name is no error."""
 
-    async def overwrite(self, account: str, container: str, blob: str, content: bytes) -> None:
-        """Replace a block blob from outside, as another writer would: new content, new ETag, no request counted."""
-
     async def load(self, account: AccountSpec) -> None:
         """Give birth to an account with its containers and blobs. May be called before `start`."""
 
     async def stop(self) -> None:
         """End, leave no process and no port behind. Safe to call twice, and before `start`."""
+
+    def hook(self, rule: Mapping[str, Any]) -> None:
+        """Put a hook in force: a change of a blob from outside, at the moment a chosen request was served.
+
+        Raises:
+            ValueError: the rule is not one that this backend understands, or it takes none.
+        """
+
+    def unhook(self) -> None:
+        """Put all hooks out of force."""
+
+    def allow_pull(self, account: str, allowed: bool) -> None:
+        """Whether other accounts may read from `account` by URL, as its network rules say; clients are not concerned.
+
+        Raises:
+            LookupError: no such account.
+            ValueError: the backend has no such rule.
+        """
+
+    def counts(self) -> Mapping[str, Any]:
+        """What the accounts served: `read`, `write`, `delegation`, `by_operation`, `by_account`; empty if uncounted."""
+
+    def reset_counts(self) -> None:
+        """Begin to count again from zero."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from aiohttp.typedefs import Middleware
 
 from sandbox.estates.model import AccountSpec
 from sandbox.sites import Site, tls
 from sandbox.storage.backend import BackendPlace
+from sandbox.storage.hooks import Rule
 from sandbox.storage.service import BlobService
 
 
@@ -50,17 +52,16 @@ class OwnStorage:
         allow_shared_key: bool = True,
         allow_public_access: bool = False,
     ) -> None:
-        if name not in self.service.accounts:
-            self.service.create_account(
-                name,
-                key=key,
-                kind=kind,
-                sku=sku,
-                classic=classic,
-                default_tier=default_tier,
-                allow_shared_key=allow_shared_key,
-                allow_public_access=allow_public_access,
-            )
+        self.service.create_account(
+            name,
+            key=key,
+            kind=kind,
+            sku=sku,
+            classic=classic,
+            default_tier=default_tier,
+            allow_shared_key=allow_shared_key,
+            allow_public_access=allow_public_access,
+        )
 
     async def remove_account(self, name: str) -> None:
         self.service.accounts.pop(name, None)
@@ -68,8 +69,20 @@ class OwnStorage:
     async def load(self, account: AccountSpec) -> None:
         self.service.load(account)
 
-    async def overwrite(self, account: str, container: str, blob: str, content: bytes) -> None:
-        self.service.overwrite(account, container, blob, content)
-
     async def stop(self) -> None:
         await self._site.stop()
+
+    def hook(self, rule: Mapping[str, Any]) -> None:
+        self.service.hooks.append(Rule(rule))
+
+    def unhook(self) -> None:
+        self.service.clear_hooks()
+
+    def allow_pull(self, account: str, allowed: bool) -> None:
+        self.service.set_rule(account, allow_pull=allowed)
+
+    def counts(self) -> Mapping[str, Any]:
+        return self.service.counters.snapshot()
+
+    def reset_counts(self) -> None:
+        self.service.counters.reset()

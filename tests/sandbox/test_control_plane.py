@@ -258,7 +258,7 @@ class TestProviders:
         )
 
 
-def government_storage(box: RunningSandbox) -> StorageManagementClient:
+def government_storage(box: RunningSandbox) -> Any:
     """The storage client of the Government cloud, at a version that this cloud has."""
     return StorageManagementClient(
         sign_in(box, "government"),
