@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from mappings.errors import AskForApproval, GovliftError, TryLater
@@ -28,7 +27,7 @@ from tasks.clients.accounts import (
     type_in,
 )
 from tasks.clients.errors import translated
-from tasks.clients.management import PERMISSIONS_API, Management, ProviderType
+from tasks.clients.management import PERMISSIONS_API, Management, ProviderType, permitted
 
 if TYPE_CHECKING:
     from tasks.clients.session import Session
@@ -37,6 +36,10 @@ __all__ = ["AccountInfo", "NameCheck", "ProviderType", "SourceArm", "StorageAcco
 
 _MOST_PROVISIONING = 900
 """Seconds that a storage account may take to be made; usually it is half a minute."""
+_MOST_UNSEEN = 20
+"""Seconds for which an account under way may be taken, yet not shown, before it counts as somebody else's."""
+_POLL = 2
+"""Seconds between two looks at an account under way."""
 
 
 class _Reads:
@@ -209,7 +212,8 @@ class TargetArm(_Reads):
         created = False
         body = self._account_body(wanted.resource_group, wanted.name)
         if body is None:
-            self._require_free(wanted)
+            body = self._unless_free(wanted)
+        if body is None:
             body, created = self._create(wanted), True
         found = self._settled(body, wanted)
         if differing := fixed_differences(found, wanted):
@@ -232,23 +236,43 @@ class TargetArm(_Reads):
                 raise
         return body
 
-    def _require_free(self, wanted: CreateStorageAccount) -> None:
+    def _unless_free(self, wanted: CreateStorageAccount) -> Mapping[str, Any] | None:
+        """None where the name is free; the account where a run that was killed is just having it made."""
         check = self.name_free(wanted.name)
-        if not check.free:
+        if check.free:
+            return None
+        body = self._born(wanted, _MOST_UNSEEN) if check.reason == "AlreadyExists" else None
+        if body is None:
             raise AskForApproval(
                 f"Storage account name {wanted.name} cannot be used in {self.cloud.name}: "
                 f"{(check.message or check.reason).rstrip('.')}.",
                 next_step="Set another name for it in target.account_names, plan again and run again.",
             )
+        return body
+
+    def _born(self, wanted: CreateStorageAccount, seconds: float) -> Mapping[str, Any] | None:
+        """The account as soon as ARM shows it; None where it does not within so many seconds."""
+        until = time.monotonic() + seconds
+        while (body := self._account_body(wanted.resource_group, wanted.name)) is None:
+            if time.monotonic() >= until:
+                return None
+            time.sleep(_POLL)
+        return body
 
     def _create(self, wanted: CreateStorageAccount) -> Mapping[str, Any]:
         accounts = self._sdk.storage(self.subscription_id).storage_accounts
-        with translated(f"make storage account {wanted.name}", cloud=self.cloud):
-            poller = accounts.begin_create(wanted.resource_group, wanted.name, creation_body(wanted))
-            poller.wait(_MOST_PROVISIONING)
-            if not poller.done():
-                raise _still_working(wanted.name)
-            body: Mapping[str, Any] = poller.result().as_dict()
+        try:
+            with translated(f"make storage account {wanted.name}", cloud=self.cloud):
+                poller = accounts.begin_create(wanted.resource_group, wanted.name, creation_body(wanted))
+                poller.wait(_MOST_PROVISIONING)
+                body: Mapping[str, Any] | None = poller.result().as_dict() if poller.done() else None
+        except GovliftError as wrong:
+            # The answer to an earlier PUT was lost, and the retry finds that one still at work.
+            if wrong.code != "StorageAccountOperationInProgress":
+                raise
+            body = self._born(wanted, _MOST_PROVISIONING)
+        if body is None:
+            raise _still_working(wanted.name)
         return body
 
     def _settled(self, body: Mapping[str, Any], wanted: CreateStorageAccount) -> AccountInfo:
@@ -257,7 +281,7 @@ class TargetArm(_Reads):
         while (found := account_of(body, wanted=wanted)).state in ("Creating", "ResolvingDNS"):
             if time.monotonic() > until:
                 raise _still_working(wanted.name)
-            time.sleep(2)
+            time.sleep(_POLL)
             body = self._account_body(wanted.resource_group, wanted.name) or body
         return found
 
@@ -267,13 +291,3 @@ def _still_working(name: str) -> GovliftError:
         f"Storage account {name} was not ready after {_MOST_PROVISIONING // 60} minutes.",
         next_step="Run the same command again; it goes on from here.",
     )
-
-
-def permitted(permissions: Sequence[Mapping[str, Any]], action: str, *, data: bool = False) -> bool:
-    """Whether one permission has `action` in its (data) actions and not in its not(data)Actions; case-insensitive."""
-    plus, minus = ("dataActions", "notDataActions") if data else ("actions", "notActions")
-
-    def among(patterns: Any) -> bool:
-        return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns or ())
-
-    return any(among(one.get(plus)) and not among(one.get(minus)) for one in permissions)

@@ -34,10 +34,9 @@ from mappings.errors import (
     TryLater,
 )
 from tasks.clients.accounts import part_of, type_in
-from tasks.clients.arm import permitted
 from tasks.clients.errors import Answer, Sent, object_error, object_errors, translated
 from tasks.clients.graph import seconds_in
-from tasks.clients.management import newest_shared
+from tasks.clients.management import newest_shared, permitted
 from tasks.clients.redact import clean
 from tasks.clients.session import HostGuard
 from tasks.clients.signin import sign_in_refused

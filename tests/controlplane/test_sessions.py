@@ -1,0 +1,137 @@
+"""Guarantee 5 and 7 at sign-in: whose token it is, and where it may go."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from azure.identity import ClientSecretCredential
+
+from mappings.clouds import COMMERCIAL, GOVERNMENT
+from mappings.errors import AskForApproval, FixTheInput, GrantAccess, TryLater
+from mappings.settings import Credential
+from tasks.clients.credentials import PinnedCredential
+from tasks.clients.session import Session, open_session
+from tests.controlplane import estate
+from tests.controlplane.conftest import ENVIRON, Clouds
+
+SOURCE = Credential(client_id=estate.COMMERCIAL.client_id, secret_env="SOURCE_SECRET")
+
+
+def test_a_session_signs_in_to_its_tenant(source: Session, target: Session) -> None:
+    source.prove()
+    target.prove()
+
+
+def test_a_wrong_secret_says_so_without_showing_it(clouds: Clouds) -> None:
+    session = open_session(COMMERCIAL, estate.SOURCE_TENANT, SOURCE, {"SOURCE_SECRET": "not-the-secret-4711"})
+    with pytest.raises(GrantAccess) as caught:
+        session.prove()
+    assert caught.value.code == "AADSTS7000215"
+    assert "secret is wrong" in caught.value.sentence
+    assert "secret_env" in caught.value.next_step
+    assert "4711" not in caught.value.sentence + caught.value.next_step
+
+
+def test_an_unknown_client_points_at_the_other_cloud(clouds: Clouds) -> None:
+    stranger = Credential(client_id=estate.GOVERNMENT.client_id, secret_env="SOURCE_SECRET")
+    with pytest.raises(GrantAccess) as caught:
+        open_session(COMMERCIAL, estate.SOURCE_TENANT, stranger, ENVIRON).prove()
+    assert caught.value.code == "AADSTS700016"
+    assert "AzureUSGovernment" in caught.value.next_step
+
+
+def test_a_tenant_of_the_other_cloud_is_not_known_here(clouds: Clouds) -> None:
+    with pytest.raises(GrantAccess) as caught:
+        open_session(COMMERCIAL, estate.TARGET_TENANT, SOURCE, ENVIRON).prove()
+    assert caught.value.code == "AADSTS90002"
+
+
+@pytest.mark.slow
+def test_an_unreachable_authority_is_for_later(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(TryLater) as caught:
+        open_session(COMMERCIAL, estate.SOURCE_TENANT, SOURCE, ENVIRON).prove()
+    assert "HTTPS_PROXY" in caught.value.next_step
+
+
+def test_a_missing_secret_names_its_variable() -> None:
+    with pytest.raises(FixTheInput) as caught:
+        open_session(COMMERCIAL, estate.SOURCE_TENANT, SOURCE, {})
+    assert "SOURCE_SECRET" in caught.value.sentence
+
+
+def test_a_commercial_credential_gives_no_government_token(source: Session) -> None:
+    """Mutation: without `_check_scopes` Entra would be asked, and its own refusal is not ours to rely on."""
+    with pytest.raises(AskForApproval, match="not asked for"):
+        source.credential.get_token(GOVERNMENT.arm_scope)
+
+
+def test_a_token_of_another_tenant_is_not_handed_out(clouds: Clouds) -> None:
+    """Mutation: without `_check_token` a swapped tenant_id in a managed identity's host goes unnoticed."""
+    identity = ClientSecretCredential(
+        estate.SOURCE_TENANT, SOURCE.client_id, "source-secret", authority=COMMERCIAL.authority
+    )
+    pinned = PinnedCredential(identity, COMMERCIAL, estate.TARGET_TENANT)
+    with pytest.raises(AskForApproval, match="is of tenant 1111"):
+        pinned.get_token(COMMERCIAL.arm_scope)
+
+
+_AIO = """
+import asyncio, os
+from azure.storage.blob.aio import BlobServiceClient
+from mappings.clouds import COMMERCIAL
+from mappings.errors import AskForApproval
+from mappings.settings import Credential
+from tasks.clients.credentials import PinnedCredential
+from tasks.clients.session import open_session
+from tests.controlplane import estate
+
+async def main():
+    chosen = Credential(client_id=estate.COMMERCIAL.client_id, secret_env="SOURCE_SECRET")
+    secrets = {"SOURCE_SECRET": "source-secret"}
+    session = open_session(COMMERCIAL, estate.SOURCE_TENANT, chosen, secrets, reads_only=True)
+    hook = session.policies()[0].on_request
+    async def client(host):
+        return BlobServiceClient(f"https://{host}", credential=session.aio_credential, raw_request_hook=hook)
+    async with await client("countydata.blob.core.windows.net") as blobs:
+        print("listed", [c.name async for c in blobs.list_containers()])
+        try:
+            await blobs.create_container("x")
+        except AskForApproval as refused:
+            print("write refused:", refused.sentence)
+    async with await client("countydata.blob.core.usgovcloudapi.net") as blobs:
+        try:
+            [c async for c in blobs.list_containers()]
+        except AskForApproval as refused:
+            print("host refused:", refused.sentence)
+    await session.aclose()
+
+asyncio.run(main())
+"""
+
+
+def test_aio_clients_follow_the_environment_and_the_guard(clouds: Clouds) -> None:
+    """In a process of its own: aiohttp reads SSL_CERT_FILE when it is imported.
+
+    Mutation: without the hook the write reaches the sandbox and the Government host is asked with a commercial token.
+    """
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", _AIO],
+        cwd=root,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), **clouds.box.environment()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "listed []" in done.stdout
+    assert "write refused: PUT /x" in done.stdout
+    assert "host refused: countydata.blob.core.usgovcloudapi.net" in done.stdout
+    assert clouds.writes("commercial") == 0
+    assert clouds.writes("government") == 0
