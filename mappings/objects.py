@@ -108,6 +108,8 @@ class ContainerSettings:
     public_access: str = ""
     """"", "blob" or "container"."""
     policies: tuple[AccessPolicy, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Parts that the service would not show, each with why; such a part is not known to be empty."""
 
 
 @dataclass(frozen=True, slots=True)
