@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sandbox.estates import both_clouds
 from sandbox.estates.building import Body, account_key
 from sandbox.estates.model import AccountSpec, Estate, SubscriptionSpec
 
+_SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)/", re.IGNORECASE)
 _STORAGE = ("microsoft.storage/storageaccounts", "microsoft.classicstorage/storageaccounts")
 
 
@@ -75,14 +77,14 @@ def _resources(listed: Any, path: Path) -> list[Body]:
         whole = isinstance(body, dict) and all(isinstance(body.get(key), str) for key in ("id", "name", "type"))
         if not whole:
             raise ValueError(f"Item {number} in the estate file {path} is not an ARM resource with id, name and type.")
-        if _scope(body["id"]) is None:
-            raise ValueError(f'Item {number} in the estate file {path} has an id outside any group: "{body["id"]}".')
+        if not _SUBSCRIPTION.match(body["id"]):
+            raise ValueError(f'Item {number} in the estate file {path} is in no subscription: "{body["id"]}".')
         seen.setdefault(body["id"].lower(), {"location": "", "properties": {}, **body})
     return list(seen.values())
 
 
 def _scope(resource_id: str) -> tuple[str, str] | None:
-    """Subscription and group of an id."""
+    """Subscription and group of an id; None for what stands in a subscription and no group."""
     parts = resource_id.split("/")
     known = len(parts) > 5 and parts[1].lower() == "subscriptions" and parts[3].lower() == "resourcegroups"
     return (parts[2], parts[4]) if known else None
@@ -99,7 +101,8 @@ def _scopes(ids: Iterable[str]) -> dict[tuple[str, str], tuple[str, str]]:
 
 
 def _subscriptions(resources: list[Body]) -> list[SubscriptionSpec]:
-    ids = {scope[0].lower(): scope[0] for scope in _scopes(str(body["id"]) for body in resources).values()}
+    written = (_SUBSCRIPTION.match(str(body["id"])) for body in resources)
+    ids = {found[1].lower(): found[1] for found in written if found}
     return [SubscriptionSpec(one, f"Subscription {number}") for number, one in enumerate(ids.values(), 1)]
 
 
