@@ -1,0 +1,236 @@
+"""One rule of the catalogue: what it matches, what it says, and from which source as of which date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from mappings.model import Resource
+from mappings.regions import normal
+from mappings.states import Confidence, VerdictKind
+
+SEVERITY: Mapping[VerdictKind, int] = {
+    VerdictKind.READY: 0,
+    VerdictKind.READY_WITH_CHANGES: 1,
+    VerdictKind.REPLACE: 2,
+    VerdictKind.UNKNOWN: 3,
+    VerdictKind.BLOCKED: 4,
+}
+"""How bad a verdict is; the worst of all rules that apply to a resource is its verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where facts come from: `[source.<key>]` of the catalogue."""
+
+    key: str
+    title: str
+    where: str
+    """Page address, or repository, commit and path."""
+    dated: date | None
+    """Date of the text itself; None where it says none."""
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.dated or 'undated'})"
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyTest:
+    """A test on one property path, e.g. `encryption.keySource`; a list on the way is searched item by item."""
+
+    path: tuple[str, ...]
+    operation: str
+    """`equals` or `contains` (any of `values`, case-insensitive) or `exists`."""
+    values: frozenset[str] = frozenset()
+
+    def holds(self, properties: Mapping[str, Any]) -> bool | None:
+        """True or False; None where the inventory does not tell (no properties at all, or a template expression)."""
+        if not properties:
+            return None
+        found = [value for value in _at(properties, self.path) if value is not None]
+        if self.operation == "exists":
+            return bool(found)
+        answer: bool | None = False
+        for value in found:
+            text = str(value).lower()
+            if self._fits(text):
+                return True
+            if is_expression(text):
+                answer = None
+        return answer
+
+    def _fits(self, text: str) -> bool:
+        if self.operation == "equals":
+            return text in self.values
+        return any(part in text for part in self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """To which resources a rule applies: a type pattern and any number of further conditions, all of which must hold.
+
+    All sets hold lower-case words. An empty set is no condition.
+    """
+
+    types: tuple[str, ...]
+    """Exact types, or prefixes ending in `*`, in lower case."""
+    not_types: tuple[str, ...] = ()
+    kinds: frozenset[str] = frozenset()
+    skus: frozenset[str] = frozenset()
+    tiers: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
+    plan: bool | None = None
+    """True: has a marketplace plan; False: has none."""
+    properties: tuple[PropertyTest, ...] = ()
+    anywhere: tuple[str, ...] = ()
+    """Any of these stands somewhere in the properties, tags or identity."""
+    except_for: tuple[str, ...] = ()
+    """Phrases that do not count for `anywhere`, e.g. the internal suffix that every network interface carries."""
+
+    @property
+    def conditions(self) -> int:
+        """How specific the match is beyond the type."""
+        sets = (self.kinds, self.skus, self.tiers, self.regions, self.anywhere)
+        return sum(map(bool, sets)) + len(self.properties) + (self.plan is not None)
+
+    def holds(self, resource: Resource, text: str) -> bool | None:
+        """Whether the conditions beyond the type hold.
+
+        Args:
+            resource: the resource judged.
+            text: `all_text(resource)`; only read where `anywhere` is a condition.
+
+        Returns:
+            True, False, or None where the inventory does not carry what the rule asks for.
+        """
+        # Plain tests in a row, cheapest first: this runs for every resource against every finding.
+        if self.plan is not None and bool(resource.plan) is not self.plan:
+            return False
+        if self.anywhere and not self._stands_in(text):
+            return False
+        answer: bool | None = True
+        for wanted, value in (
+            (self.kinds, resource.kind),
+            (self.skus, resource.sku.get("name")),
+            (self.tiers, resource.sku.get("tier")),
+            (self.regions, normal(resource.location) if self.regions else ""),
+        ):
+            if wanted:
+                one = _among(value, wanted)
+                if one is False:
+                    return False
+                answer = answer and one
+        for test in self.properties:
+            one = test.holds(resource.properties)
+            if one is False:
+                return False
+            answer = answer and one
+        return answer
+
+    def _stands_in(self, text: str) -> bool:
+        if not any(part in text for part in self.anywhere):
+            return False
+        for phrase in self.except_for:
+            text = text.replace(phrase, "")
+        return any(part in text for part in self.anywhere)
+
+    def excludes(self, other: Match) -> bool:
+        """Whether no resource can match both: some condition asks for different values of the same thing."""
+        pairs = [
+            (self.kinds, other.kinds),
+            (self.skus, other.skus),
+            (self.tiers, other.tiers),
+            (self.regions, other.regions),
+        ]
+        theirs = {test.path: test.values for test in other.properties if test.operation == "equals"}
+        pairs += [(t.values, theirs[t.path]) for t in self.properties if t.operation == "equals" and t.path in theirs]
+        if any(a and b and not a & b for a, b in pairs):
+            return True
+        return self.plan is not None and other.plan is not None and self.plan is not other.plan
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One sentence of the catalogue, with its provenance."""
+
+    id: str
+    """Stable, kebab-case; reports and overlays name rules by it."""
+    match: Match
+    verdict: VerdictKind
+    reason: str
+    remedy: str
+    sources: tuple[Source, ...]
+    source: str
+    """The sources as one sentence, each with its date."""
+    checked: date
+    """As of which date the sources say so: the newest of them."""
+    confidence: Confidence
+    target: str = ""
+    """ARM type in Azure Government; "" keeps the type of the resource, where there is one at all."""
+    note: str = ""
+    """About the target: SKU, kind, alternatives."""
+    finding: bool = False
+    """A finding never makes a verdict better: it applies besides the deciding rule and can only worsen."""
+    final: bool = False
+    """A live listing of the target cannot change this (classic, retired)."""
+    overrides: str = ""
+    """Id of the catalogue rule that this overlay rule takes the place of."""
+    because: str = ""
+    """Why it does."""
+    examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """`good`: a resource to which the rule does not apply; `bad`: one to which it does."""
+
+
+_PARTS = frozenset((dict, list))
+_LEAVES = frozenset((int, float, bool, type(None)))
+
+
+def is_expression(text: str) -> bool:
+    """Whether `text` is an unresolved ARM template expression, e.g. `[parameters('sku')]`."""
+    return text.startswith("[") and text.endswith("]") and not text.startswith("[[")
+
+
+def all_text(resource: Resource) -> str:
+    """Every key and word of properties, tags and identity, in lower case, one per line."""
+    words: list[str] = []
+    stack: list[Any] = [resource.properties, resource.tags, resource.identity]
+    while stack:
+        part = stack.pop()
+        inner: Iterable[Any] = part
+        # The exact type first: an isinstance check against an abstract class costs more than the rest of the walk.
+        if type(part) is dict or (type(part) is not list and isinstance(part, Mapping)):
+            words.extend(part)
+            inner = part.values()
+        for value in inner:
+            kind = type(value)
+            if kind is str:
+                words.append(value)
+            elif kind in _PARTS or (kind not in _LEAVES and isinstance(value, Mapping | list | tuple)):
+                stack.append(value)
+    return "\n".join(words).lower()
+
+
+def _among(value: Any, wanted: frozenset[str]) -> bool | None:
+    text = str(value or "").lower()
+    if not text or is_expression(text):
+        return None
+    return text in wanted
+
+
+def _at(part: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    if isinstance(part, list | tuple):
+        for item in part:
+            yield from _at(item, path)
+    elif not path:
+        yield part
+    elif isinstance(part, Mapping):
+        if path[0] in part:
+            yield from _at(part[path[0]], path[1:])
+            return
+        for key, value in part.items():
+            if str(key).lower() == path[0].lower():
+                yield from _at(value, path[1:])
+    elif isinstance(part, str) and is_expression(part):
+        yield part
