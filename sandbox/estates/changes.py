@@ -11,6 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import cycle
 from typing import Any
 
@@ -20,6 +21,7 @@ from azure.storage.blob import (
     BlobProperties,
     BlobServiceClient,
     BlobType,
+    ContainerClient,
     ContentSettings,
     StandardBlobTier,
 )
@@ -51,14 +53,19 @@ _MANY = 1000
 class _Found:
     """One base blob of the source."""
 
-    client: BlobClient
+    container: ContainerClient
     listed: BlobProperties
     tiered: bool
     """In an account that has tiers and index tags."""
 
+    @cached_property
+    def client(self) -> BlobClient:
+        """Made when it is needed: thousands are looked at, a hundred are changed."""
+        return self.container.get_blob_client(str(self.listed.name))
+
     @property
     def path(self) -> str:
-        return f"{self.client.account_name}/{self.client.container_name}/{self.client.blob_name}"
+        return f"{self.container.account_name}/{self.container.container_name}/{self.listed.name}"
 
 
 @dataclass
@@ -138,9 +145,7 @@ def _survey(state: Mapping[str, Any], seed: int, amounts: Amounts | None) -> _So
                 blobs += not one.snapshot
                 free = not one.snapshot and one.name not in with_history and str(one.blob_tier) != "Archive"
                 if free and one.size <= _LARGEST * (8 if one.blob_type == BlobType.PAGEBLOB else 1):
-                    found[BlobType(one.blob_type).value].append(
-                        _Found(client.get_blob_client(str(one.name)), one, tiered)
-                    )
+                    found[BlobType(one.blob_type).value].append(_Found(client, one, tiered))
     for one_kind in found.values():
         one_kind.sort(key=lambda one: one.path)
         dice.shuffle(one_kind)
