@@ -1,0 +1,245 @@
+"""One storage account on the blob data plane, for reading: connection, listings, ranged reads, container settings.
+
+The two clients of the engine build on it. SDK values become ours here, SDK errors through `object_errors`.
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from azure.core import MatchConditions
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
+
+from mappings.clouds import Cloud
+from mappings.errors import Corrupted, ObjectError, ObjectRefused
+from mappings.objects import ContainerSettings, ListedObject
+from tasks.clients.blob_values import listed, policy_of
+from tasks.clients.crc64 import crc64, from_bytes
+from tasks.clients.errors import object_errors
+from tasks.clients.patience import Patience, SpokenVersion
+from tasks.clients.session import HostGuard
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobProperties
+
+    from tasks.clients.session import Session
+
+RANGE = 4 * 1024 * 1024
+"""Most bytes of one Get Blob: the largest range whose checksum the service computes (REST, "Get Blob")."""
+_PAGE = 5000
+_READS = 3
+"""Times one range is read when its bytes do not fit its checksum."""
+
+
+class BlobAccount:
+    """Connection to one account.
+
+    Args:
+        session: signs in; None where `key` does.
+        key: account key, "" with a session.
+        concurrency: objects in flight; connections are four times that.
+    """
+
+    def __init__(
+        self, session: Session | None, cloud: Cloud, account: str, *, key: str, concurrency: int, reads_only: bool
+    ) -> None:
+        self.account, self.cloud = account, cloud
+        self.spoken = SpokenVersion()
+        self.throttled = 0
+        self._session, self._key, self._concurrency = session, key, concurrency
+        self._guard = HostGuard(cloud, reads_only=reads_only)
+        self._opened: BlobServiceClient | None = None
+        self._tags_listed = True
+        self._range_crc = True
+
+    @property
+    def service(self) -> BlobServiceClient:
+        """The SDK client; made in the event loop that uses it first."""
+        if self._opened is None:
+            # Built here and not at import, so that SSL_CERT_FILE counts as it stands now; the proxy likewise.
+            connector = aiohttp.TCPConnector(limit=max(32, 4 * self._concurrency), ssl=ssl.create_default_context())
+            web = aiohttp.ClientSession(
+                connector=connector, trust_env=True, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+            )
+            credential: Any = {"account_name": self.account, "account_key": self._key}
+            if self._session is not None and not self._key:
+                credential = self._session.aio_credential
+            self._opened = BlobServiceClient(
+                self.cloud.blob_endpoint(self.account),
+                credential=credential,
+                transport=AioHttpTransport(session=web),
+                retry_policy=Patience(self.spoken, self._count_throttled),
+                raw_request_hook=self._guard.on_request,
+                max_single_get_size=RANGE,
+                max_chunk_get_size=RANGE,
+                max_single_put_size=5000 * 1024 * 1024,
+            )
+        return self._opened
+
+    def _count_throttled(self) -> None:
+        self.throttled += 1
+
+    async def aclose(self) -> None:
+        """Close all connections. The session stays open."""
+        if self._opened is not None:
+            await self._opened.close()
+            self._opened = None
+
+    def container(self, name: str) -> ContainerClient:
+        return self.service.get_container_client(name)
+
+    def blob(self, container: str, name: str, snapshot: str = "") -> BlobClient:
+        return self.service.get_blob_client(container, name, snapshot=snapshot or None)
+
+    def called(self, container: str, name: str = "") -> str:
+        """How an object is named in a sentence."""
+        return f"{self.account}/{container}/{name}" if name else f"{self.account}/{container}"
+
+    # --- listings ---
+
+    async def containers(self) -> AsyncIterator[str]:
+        token: str | None = None
+        while True:
+            with object_errors(f"list the containers of {self.account}"):
+                pages: Any = self.service.list_containers(results_per_page=_PAGE).by_page(token)
+                names = [one.name async for one in await anext(pages)]
+                token = pages.continuation_token or None
+            for name in names:
+                yield str(name)
+            if token is None:
+                return
+
+    async def objects(self, container: str, begin: str, end: str | None) -> AsyncIterator[ListedObject]:
+        """List Blobs with metadata, tags and snapshots.
+
+        `startFrom` is not known to every API version, and a service may pass over it, so names before `begin` are cut
+        here too; a common prefix of `begin` and `end` keeps a narrow range to few pages in any case.
+        """
+        prefix = _shared_start(begin, end)
+        token: str | None = None
+        while True:
+            items, token = await self._page(container, begin, prefix, token)
+            for item in items:
+                name = str(item.name)
+                if end is not None and name >= end:
+                    return
+                if name >= begin:
+                    yield listed(item)
+            if token is None:
+                return
+
+    async def _page(
+        self, container: str, begin: str, prefix: str, token: str | None
+    ) -> tuple[list[BlobProperties], str | None]:
+        include = ["snapshots", "metadata", "tags"] if self._tags_listed else ["snapshots", "metadata"]
+        try:
+            with object_errors(f"list {self.called(container)}"):
+                pages: Any = (
+                    self.container(container)
+                    .list_blobs(
+                        include=include,
+                        name_starts_with=prefix or None,
+                        start_from=begin or None,
+                        results_per_page=_PAGE,
+                    )
+                    .by_page(token)
+                )
+                items = [item async for item in await anext(pages)]
+                return items, pages.continuation_token or None
+        except ObjectError as wrong:
+            if not (self._tags_listed and wrong.code.startswith("FeatureNot")):
+                raise
+        # A fact about the account: it has no index tags. Remembered, and told by `features`.
+        self._tags_listed = False
+        return await self._page(container, begin, prefix, token)
+
+    @property
+    def tags_listed(self) -> bool:
+        """False once the account has said that it has no index tags."""
+        return self._tags_listed
+
+    # --- reads ---
+
+    async def read(
+        self, container: str, item: ListedObject, offset: int, length: int | None, *, of_source: bool
+    ) -> AsyncIterator[bytes]:
+        """Bytes of the pinned generation in ranges whose checksum the service computed.
+
+        `decompress=False`: a stored Content-Encoding is a property, and the stored bytes are what is copied.
+        """
+        end = item.size if length is None else offset + length
+        for start in range(offset, end, RANGE):
+            yield await self._range(container, item, start, min(RANGE, end - start), of_source)
+
+    async def _range(self, container: str, item: ListedObject, start: int, length: int, of_source: bool) -> bytes:
+        for _ in range(_READS):
+            data, told = await self._get(container, item, start, length, of_source)
+            if len(data) == length and (told is None or told == crc64(data)):
+                return data
+        raise Corrupted(
+            f"Bytes {start}-{start + length - 1} of {self.called(container, item.name)} did not fit their CRC64 or "
+            f"length in {_READS} reads.",
+            code="DamagedRead",
+        )
+
+    async def _get(
+        self, container: str, item: ListedObject, start: int, length: int, of_source: bool
+    ) -> tuple[bytes, int | None]:
+        said: dict[str, str] = {}
+
+        def hear(response: Any) -> None:
+            said.update({key.lower(): value for key, value in response.http_response.headers.items()})
+
+        checked: dict[str, Any] = {"headers": {"x-ms-range-get-content-crc64": "true"}}
+        try:
+            with object_errors(
+                f"read {self.called(container, item.name)}", source_condition=of_source, target_condition=not of_source
+            ):
+                stream = await self.blob(container, item.name, item.snapshot).download_blob(
+                    start,
+                    length,
+                    etag=item.etag,
+                    match_condition=MatchConditions.IfNotModified,
+                    decompress=False,
+                    raw_response_hook=hear,
+                    **(checked if self._range_crc else {"validate_content": True}),
+                )
+                data: bytes = await stream.readall()
+        except ObjectError as wrong:
+            if not self._range_crc or not wrong.code.startswith(("FeatureNot", "UnsupportedHeader")):
+                raise
+            # A service without CRC64 on ranges has MD5 on ranges; the SDK checks that one.
+            self._range_crc = False
+            return await self._get(container, item, start, length, of_source)
+        told = said.get("x-ms-content-crc64", "")
+        return data, from_bytes(_base64(told)) if told and self._range_crc else None
+
+    async def container_settings(self, container: str) -> ContainerSettings:
+        with object_errors(f"read the settings of {self.called(container)}"):
+            said = await self.container(container).get_container_properties()
+        public = str(said.public_access or "")
+        metadata = {str(key): str(value) for key, value in dict(said.metadata or {}).items()}
+        try:
+            with object_errors(f"read the access policies of {self.called(container)}"):
+                acl = await self.container(container).get_container_access_policy()
+        except ObjectRefused as wrong:
+            return ContainerSettings(container, metadata, public, unread=(f"stored access policies: {wrong.sentence}",))
+        policies = tuple(policy_of(one) for one in acl["signed_identifiers"] or ())
+        return ContainerSettings(container, metadata, str(acl["public_access"] or public), policies)
+
+
+def _base64(text: str) -> bytes:
+    return base64.b64decode(text)
+
+
+def _shared_start(begin: str, end: str | None) -> str:
+    """The prefix that every name in the range has."""
+    length = 0
+    while end is not None and length < min(len(begin), len(end)) and begin[length] == end[length]:
+        length += 1
+    return begin[:length]

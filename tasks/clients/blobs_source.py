@@ -1,0 +1,68 @@
+"""The source side of the copy: reads, and mints read-only URLs. There is no method that writes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from azure.core import MatchConditions
+
+from mappings.clouds import Cloud
+from mappings.objects import ContainerSettings, ListedObject
+from tasks.clients.blobs_account import BlobAccount
+from tasks.clients.errors import object_errors
+from tasks.clients.sas import SasMint
+
+if TYPE_CHECKING:
+    from tasks.clients.session import Session
+
+
+class SourceBlobClient:
+    """`SourceBlobs` over azure-storage-blob.
+
+    Args:
+        session: of the source; None where only `key` opens the account.
+        key: account key, for accounts that take no Entra token (classic ones); its use is a finding in the report.
+        concurrency: objects in flight.
+    """
+
+    def __init__(
+        self, session: Session | None, cloud: Cloud, account: str, *, key: str | None = None, concurrency: int
+    ) -> None:
+        if session is None and not key:
+            raise ValueError(f"neither a session nor a key for {account}")
+        self.account = account
+        self.wire = BlobAccount(session, cloud, account, key=key or "", concurrency=concurrency, reads_only=True)
+        self._key = key or ""
+        self._mint: SasMint | None = None
+
+    async def aclose(self) -> None:
+        await self.wire.aclose()
+
+    def containers(self) -> AsyncIterator[str]:
+        return self.wire.containers()
+
+    async def container_settings(self, container: str) -> ContainerSettings:
+        return await self.wire.container_settings(container)
+
+    def objects(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[ListedObject]:
+        return self.wire.objects(container, begin, end)
+
+    def read(
+        self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
+        return self.wire.read(container, item, offset, length, of_source=True)
+
+    async def page_ranges(self, container: str, item: ListedObject) -> Sequence[tuple[int, int]]:
+        with object_errors(f"list the pages of {self.wire.called(container, item.name)}", source_condition=True):
+            ranges: Any = self.wire.blob(container, item.name, item.snapshot).list_page_ranges(
+                etag=item.etag, match_condition=MatchConditions.IfNotModified
+            )
+            return [(int(one.start), int(one.end) - int(one.start) + 1) async for one in ranges if not one.cleared]
+
+    async def pull_url(self, container: str, item: ListedObject) -> str:
+        if self._mint is None:
+            self._mint = SasMint(self.wire.service, self.account, self._key)
+        token = await self._mint.token(container)
+        url = self.wire.blob(container, item.name, item.snapshot).url
+        return f"{url}{'&' if '?' in url else '?'}{token}"

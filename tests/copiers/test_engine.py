@@ -1,0 +1,576 @@
+"""The engine against the two protocols in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from mappings.delta import MISMATCH, is_mismatch
+from mappings.errors import ObjectRefused, ReviewFindings, SlowDown
+from mappings.fidelity import Features
+from mappings.objects import BlobType, HttpHeaders
+from mappings.states import Change, Outcome, ProofLevel, Route
+from tasks.copiers.engine import copy_shard
+from tasks.progress import Progress
+from tests.copiers.bench_of import SHARD, Pair, outcomes
+
+ROUTES = pytest.mark.parametrize("mode", ["pull", "stream"])
+
+
+def fill(pair: Pair) -> None:
+    """One blob of each kind."""
+    write = pair.source.write
+    write("c", "a/small", b"hello", metadata={"Who": "x"}, tags={"k": "v"}, tier="Cool")
+    write("c", "b/blocks", bytes(range(40)), label=False)
+    write("c", "c/append", b"line\n" * 5, blob_type=BlobType.APPEND, sealed=True)
+    write("c", "d/page", b"\0" * 512 + b"p" * 512 + b"\0" * 1024, blob_type=BlobType.PAGE)
+    write("c", "e/empty", b"")
+    write("c", "f/zero-page", b"\0" * 1024, blob_type=BlobType.PAGE)
+    write("c", "g/label", b"label is wrong", headers=HttpHeaders(content_md5=b"\1" * 16), label=False)
+    write("c", "h/snap", b"one")
+    pair.source.take_snapshot("c", "h/snap")
+    write("c", "h/snap", b"two longer than a block")
+    pair.source.take_snapshot("c", "h/snap")
+    write("c", "h/snap", b"three")
+
+
+@ROUTES
+async def test_every_kind_of_blob_arrives_equal(mode: str) -> None:
+    """Breaks when a type, a header, metadata, tags, tier, seal or the order of snapshots is dropped on one route."""
+    pair = Pair(mode=mode)
+    fill(pair)
+    rows = await pair.run()
+    pair.assert_equal()
+    assert {row.outcome for row in rows.values()} == {Outcome.COPIED}
+    assert all((row.proof or 0) >= ProofLevel.L2 for row in rows.values())
+    assert {row.route for row in rows.values()} == {Route(mode)}
+    assert rows[("b/blocks", "")].source_crc64 == rows[("b/blocks", "")].target_crc64 != ""
+
+
+@ROUTES
+async def test_a_second_run_writes_nothing(mode: str) -> None:
+    """Breaks when a digest, an ETag or a snapshot time is recorded other than it is compared."""
+    pair = Pair(mode=mode)
+    fill(pair)
+    await pair.run()
+    before, reads = pair.writes(), pair.source.calls["read"]
+    rows = await pair.run()
+    assert pair.writes() == before
+    assert pair.source.calls["read"] == reads
+    assert {row.change for row in rows.values()} == {Change.SAME}
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted", "reached"),
+    [
+        ("pull", ProofLevel.L1, ProofLevel.L1),
+        ("pull", ProofLevel.L2, ProofLevel.L2),
+        ("pull", ProofLevel.L3, ProofLevel.L3),
+        ("stream", ProofLevel.L1, ProofLevel.L3),
+    ],
+)
+async def test_proof_levels(mode: str, wanted: ProofLevel, reached: ProofLevel) -> None:
+    """Breaks when a pull claims more than its pin without reading, or a stream less than it has proved."""
+    pair = Pair(mode=mode)
+    pair.source.write("c", "x", b"0123456789" * 3)
+    row = (await pair.run(proof=wanted))[("x", "")]
+    assert row.proof is reached
+    assert (pair.source.calls["read"] > 0) is (mode == "stream" or wanted >= ProofLevel.L2)
+
+
+async def test_a_higher_level_is_reached_later_without_moving_content() -> None:
+    """Breaks when a manifest at L1 is taken as good enough for a run that asks for L2."""
+    pair = Pair(mode="pull")
+    pair.source.write("c", "x", b"0123456789" * 3)
+    await pair.run(proof=ProofLevel.L1)
+    before = pair.writes()
+    row = (await pair.run(proof=ProofLevel.L2))[("x", "")]
+    assert row.proof is not None and row.proof >= ProofLevel.L2
+    assert pair.writes() == before
+
+
+async def test_without_crc_from_the_service_the_target_is_read_back() -> None:
+    """Breaks when a missing CRC64 counts as an equal one."""
+    pair = Pair(mode="pull")
+    pair.target.gives_crc = False
+    pair.source.write("c", "x", b"0123456789" * 3)
+    assert (await pair.run())[("x", "")].proof is ProofLevel.L2
+    assert pair.target.calls["read"] > 0
+
+
+@ROUTES
+@pytest.mark.parametrize("kind", list(BlobType))
+async def test_a_source_overwritten_in_mid_copy_never_lands_torn(mode: str, kind: BlobType) -> None:
+    """Breaks when `source_etag` or `If-Match` is left out of one block, append, page or read."""
+    pair = Pair(mode=mode)
+    size = 2048 if kind is BlobType.PAGE else 40
+    pair.source.write("c", "x", b"A" * size, blob_type=kind, label=False)
+    seen = 0
+
+    def overwrite(operation: str, name: str) -> None:
+        nonlocal seen
+        if operation in ("put_block", "put_block_from_url", "append", "append_from_url", "put_pages"):
+            seen += 1
+            if seen == 2:
+                pair.source.write("c", "x", b"B" * size, blob_type=kind, label=False)
+
+    pair.target.hook = overwrite
+    row = (await pair.run())[("x", "")]
+    assert pair.target.state("c")[("x", 0)][0] in (b"A" * size, b"B" * size)
+    assert row.outcome is Outcome.COPIED
+    assert seen >= 2
+    assert pair.target.state("c")[("x", 0)][0] == b"B" * size
+    assert row.attempts >= 2
+
+
+@ROUTES
+async def test_a_source_that_never_rests_ends_as_failed(mode: str) -> None:
+    """Breaks when re-planning has no bound, or its end counts as copied."""
+    pair = Pair(mode=mode)
+    pair.source.write("c", "x", b"0" * 40, label=False)
+
+    def churn(operation: str, name: str) -> None:
+        if operation.startswith("put_block") or operation == "commit":
+            pair.source.write("c", "x", b"1" * 40, label=False)
+
+    pair.target.hook = churn
+    row = (await pair.run())[("x", "")]
+    assert row.outcome is Outcome.FAILED
+    assert "kept changing" in row.reason and row.attempts == pair.rules.attempts
+
+
+async def test_an_object_deleted_in_mid_copy_is_excluded_with_the_reason() -> None:
+    """Breaks when a 404 in mid-copy fails the object, or drops it from the count."""
+    pair = Pair(mode="stream")
+    pair.source.write("c", "x", b"0" * 40, label=False)
+
+    def delete(operation: str, name: str) -> None:
+        if operation == "put_block":
+            pair.source.delete("c", "x")
+
+    pair.target.hook = delete
+    found = []
+    tally = await copy_shard(
+        SHARD, pair.reader, pair.writer, iter(()), found.append, pair.rules, pair.routes, Progress()
+    )
+    assert tally.listed == tally.excluded == 1
+    assert "Deleted at the source during the copy" in found[0].reason
+
+
+async def test_refused_pulls_switch_the_object_then_the_pair() -> None:
+    """Breaks when one refusal switches the whole pair, or none ever does, or nothing of it is recorded."""
+    pair = Pair()
+    pair.writer.refuse_pull = lambda name: name != "ok"
+    pair.source.write("c", "a", b"one")
+    pair.source.write("c", "ok", b"two")
+    rows = await pair.run(concurrency=1)
+    assert [rows[(name, "")].route for name in ("a", "ok")] == [Route.STREAM, Route.PULL]
+    assert pair.routes.route("src", "dst") is Route.PULL
+    for number in range(4):
+        pair.source.write("c", f"z{number}", b"more")
+    await pair.run(concurrency=1)
+    assert pair.routes.route("src", "dst") is Route.STREAM
+    pair.assert_equal()
+    assert [event.name for event in pair.routes.events] == ["a", "z0", "z1", "z2", ""]
+
+
+async def test_a_pull_only_run_does_not_stream() -> None:
+    """Breaks when route = "pull" falls back in silence."""
+    pair = Pair(mode="pull")
+    pair.writer.refuse_pull = lambda name: True
+    pair.source.write("c", "a", b"one")
+    row = (await pair.run())[("a", "")]
+    assert row.outcome is Outcome.FAILED
+    assert pair.target.calls["put_blob"] == 0
+
+
+@ROUTES
+async def test_damaged_bytes_are_sent_again_once_then_reported(mode: str) -> None:
+    """Breaks when the CRC64 of the target is not compared with that of the source."""
+    pair = Pair(mode=mode)
+    pair.source.write("c", "x", b"good one", label=False)
+    real, times = pair.writer._store, 1
+
+    def damaged(container, item, data, *, label=False):  # type: ignore[no-untyped-def]
+        nonlocal times
+        times -= 1
+        return real(container, item, b"evil one" if times >= 0 else data, label=label)
+
+    pair.writer._store = damaged  # type: ignore[method-assign]
+    row = (await pair.run())[("x", "")]
+    assert (row.outcome, row.attempts) == (Outcome.COPIED, 2)
+    pair.assert_equal()
+
+    pair.source.write("c", "x", b"new byte", label=False)
+    times = 2
+    row = (await pair.run())[("x", "")]
+    assert row.outcome is Outcome.FAILED and row.reason.startswith(MISMATCH) and is_mismatch(row)
+    # What it left is known to be ours, so the next run repairs it.
+    assert (await pair.run())[("x", "")].outcome is Outcome.COPIED
+    pair.assert_equal()
+
+
+async def test_throttling_slows_down_and_everything_arrives() -> None:
+    """Breaks when SlowDown fails an object at once."""
+    pair = Pair(mode="stream")
+    for number in range(12):
+        pair.source.write("c", f"x{number:02}", bytes([number]) * 5)
+    left = 6
+
+    def throttle(operation: str, name: str) -> None:
+        nonlocal left
+        if operation == "put_blob" and left:
+            left -= 1
+            raise SlowDown("busy", code="ServerBusy", status=503, retry_after=0.0)
+
+    pair.target.hook = throttle
+    rows = await pair.run()
+    assert set(outcomes(rows).values()) == {Outcome.COPIED}
+    pair.assert_equal()
+
+
+async def test_a_lost_answer_is_settled_by_comparing() -> None:
+    """Breaks when 409 after a lost answer counts as failure, or overwrites."""
+    pair = Pair(mode="stream")
+    pair.source.write("c", "x", b"0123")
+    real = pair.writer.put_blob
+
+    async def lossy(container, item, data, *, if_match):  # type: ignore[no-untyped-def]
+        await real(container, item, data, if_match=if_match)
+        return await real(container, item, data, if_match=if_match)  # the retry of a request that had succeeded
+
+    pair.writer.put_blob = lossy  # type: ignore[method-assign]
+    row = (await pair.run())[("x", "")]
+    assert row.outcome is Outcome.COPIED and row.proof is ProofLevel.L3
+    assert pair.target.calls["put_blob"] == 2
+
+
+# --- what stands at the target already --------------------------------------------------------------------------------
+
+
+async def test_a_strangers_blob_is_never_overwritten() -> None:
+    """Breaks when content at the target without evidence of ours is overwritten."""
+    pair = Pair()
+    pair.source.write("c", "same-size", b"ours")
+    pair.source.write("c", "other-size", b"ours!")
+    for name in ("same-size", "other-size"):
+        pair.target.write("c", name, b"hers")
+    rows = await pair.run()
+    assert set(outcomes(rows).values()) == {Outcome.FAILED}
+    assert all("did not write" in row.reason for row in rows.values())
+    assert {blob.data for blob in pair.target.containers_["c"].values()} == {b"hers"}
+    rows = await pair.run()
+    assert set(outcomes(rows).values()) == {Outcome.FAILED}, "a failure is no evidence"
+
+
+async def test_equal_content_at_the_target_is_adopted() -> None:
+    """Breaks when equal content is copied again, or its other parts are not brought along."""
+    pair = Pair()
+    pair.source.write("c", "x", b"ours", metadata={"a": "1"}, tags={"t": "1"}, tier="Cool")
+    pair.target.write("c", "x", b"ours")
+    row = (await pair.run())[("x", "")]
+    assert row.proof is ProofLevel.L3 and row.change is Change.NEW and row.route is None
+    assert pair.target.calls["put_blob"] + pair.target.calls["put_blob_from_url"] == 0
+    pair.assert_equal()
+    assert (await pair.run())[("x", "")].change is Change.SAME
+
+
+async def test_drift_is_reported_and_repaired() -> None:
+    """Breaks when a target changed by somebody else counts as same."""
+    pair = Pair()
+    pair.source.write("c", "x", b"ours", tags={"t": "1"})
+    pair.source.write("c", "y", b"ours", tags={"t": "1"})
+    pair.source.write("c", "z", b"ours")
+    await pair.run()
+    pair.target.write("c", "x", b"hers")
+    pair.target.change("c", "y", moves=False, tags={})
+    pair.target.delete("c", "z")
+    rows = await pair.run()
+    assert {row.change for row in rows.values()} == {Change.DRIFTED}
+    assert rows[("y", "")].route is None
+    pair.assert_equal()
+
+
+async def test_deletions_and_extras_are_reported_and_kept() -> None:
+    """Breaks when the engine deletes at the target, or counts a deletion as listed."""
+    pair = Pair()
+    pair.source.write("c", "x", b"ours")
+    await pair.run()
+    pair.source.delete("c", "x")
+    pair.target.write("c", "stranger", b"hers")
+    for _ in range(2):
+        rows = await pair.run()
+        assert rows[("x", "")].change is Change.DELETED
+        assert rows[("stranger", "")].change is Change.EXTRA
+        assert (pair.tally.listed, pair.tally.deleted) == (0, 2)
+    assert set(pair.target.containers_["c"]) == {"x", "stranger"}
+
+
+# --- only differences travel ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parts", "moves", "change", "calls"),
+    [
+        ({"metadata": {"a": "2"}}, True, Change.METADATA, {"set_metadata": 1}),
+        ({"tags": {"t": "2"}}, False, Change.TAGS, {"set_tags": 1}),
+        ({"tier": "Cool", "tier_inferred": False}, False, Change.TIER, {"set_tier": 1}),
+        ({"metadata": {}}, True, Change.METADATA, {"set_metadata": 1}),
+        ({}, True, Change.SAME, {}),
+    ],
+)
+async def test_changes_beside_the_content_travel_alone(parts, moves, change, calls) -> None:  # type: ignore[no-untyped-def]
+    """Breaks when a tag-only or tier-only change is missed, or a metadata change carries the content along."""
+    pair = Pair()
+    pair.source.write("c", "x", b"content", metadata={"a": "1"}, tags={"t": "1"})
+    await pair.run()
+    pair.target.calls.clear()
+    pair.source.change("c", "x", moves=moves, **parts)
+    row = (await pair.run())[("x", "")]
+    assert row.change is change and row.route is None
+    assert pair.writes() == sum(calls.values()) and all(pair.target.calls[k] == v for k, v in calls.items())
+    pair.assert_equal()
+    assert (await pair.run())[("x", "")].change is Change.SAME
+
+
+async def test_a_header_change_travels_alone() -> None:
+    """Breaks when Set Blob HTTP Headers at the source re-copies the content."""
+    pair = Pair()
+    blob = pair.source.write("c", "x", b"content")
+    await pair.run()
+    pair.target.calls.clear()
+    pair.source.change("c", "x", headers=replace(blob.item.headers, cache_control="no-store"))
+    row = (await pair.run())[("x", "")]
+    assert row.change is Change.PROPERTIES and pair.writes() == pair.target.calls["set_headers"] == 1
+    pair.assert_equal()
+
+
+async def test_same_size_other_bytes_without_label_travel() -> None:
+    """Breaks when equal size and equal (absent) Content-MD5 are taken as equal content."""
+    pair = Pair()
+    pair.source.write("c", "x", b"old bytes", label=False)
+    await pair.run()
+    pair.source.write("c", "x", b"new bytes", label=False)
+    row = (await pair.run())[("x", "")]
+    assert row.change is Change.CONTENT and row.route is not None
+    pair.assert_equal()
+
+
+async def test_a_new_snapshot_is_appended_and_older_ones_stay() -> None:
+    """Breaks when a re-sync repeats snapshots that the target has, or leaves the base blob at a snapshot."""
+    pair = Pair()
+    fill(pair)
+    await pair.run()
+    pair.source.write("c", "h/snap", b"four")
+    pair.source.take_snapshot("c", "h/snap")
+    pair.source.write("c", "h/snap", b"five")
+    rows = await pair.run()
+    pair.assert_equal()
+    assert pair.target.calls["snapshot"] == 3
+    assert [row.change for (name, _), row in rows.items() if name == "h/snap"] == [
+        Change.SAME, Change.SAME, Change.NEW, Change.CONTENT,
+    ]  # fmt: skip
+
+
+async def test_a_snapshot_of_an_unchanged_blob_leaves_it_unchanged() -> None:
+    """Breaks when the base blob is not written again after a snapshot went through its name."""
+    pair = Pair()
+    pair.source.write("c", "x", b"one")
+    pair.source.take_snapshot("c", "x")
+    pair.source.write("c", "x", b"two")
+    await pair.run()
+    pair.source.take_snapshot("c", "x")
+    await pair.run()
+    pair.assert_equal()
+    assert {row.change for row in (await pair.run()).values()} == {Change.SAME}
+
+
+# --- left out, cut down -----------------------------------------------------------------------------------------------
+
+
+async def test_exclusions_are_counted_and_explained() -> None:
+    """Breaks when an excluded object vanishes from the count, or is copied."""
+    pair = Pair()
+    pair.source.write("c", "cold", b"x", tier="Archive")
+    pair.source.write("c", "keep", b"x")
+    pair.source.write("c", "bad", b"x", metadata={"not-an-identifier": "x"})
+    pair.source.write("c", "logs/1.tmp", b"x")
+    rows = await pair.run(exclude_blobs=("logs/*",))
+    assert outcomes(rows) == {
+        "cold": Outcome.EXCLUDED, "keep": Outcome.COPIED, "bad": Outcome.EXCLUDED, "logs/1.tmp": Outcome.EXCLUDED,
+    }  # fmt: skip
+    assert "Rehydrate" in rows[("cold", "")].reason and "logs/*" in rows[("logs/1.tmp", "")].reason
+    assert set(pair.target.containers_["c"]) == {"keep"}
+
+
+async def test_an_account_without_tags_and_tiers_gets_the_rest_and_the_row_says_so() -> None:
+    """Breaks when a loss is silent."""
+    pair = Pair()
+    pair.target.feature_set = Features(tags=False, tiers=False)
+    pair.source.write("c", "x", b"x", tags={"t": "1"}, tier="Cool")
+    row = (await pair.run())[("x", "")]
+    assert row.outcome is Outcome.COPIED and "index tags" in row.reason and "access tier Cool" in row.reason
+    assert (await pair.run())[("x", "")].change is Change.SAME
+
+
+async def test_a_blob_under_a_customer_key_is_left_out_with_the_remedy() -> None:
+    """Breaks when a refusal that no retry changes is retried, or counted as failed without a way out."""
+    pair = Pair(mode="stream")
+    pair.source.write("c", "x", b"x")
+
+    def locked(operation: str, name: str) -> None:
+        if operation == "read":
+            raise ObjectRefused("hand over the key", code="BlobUsesCustomerSpecifiedEncryption", status=409)
+
+    pair.source.hook = locked
+    row = (await pair.run())[("x", "")]
+    assert row.outcome is Outcome.EXCLUDED and row.attempts == 1
+
+
+# --- listings ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+async def test_a_listing_that_breaks_off_marks_nothing_done(side: str) -> None:
+    """Breaks when an error in mid-listing ends it as if it were complete."""
+    pair = Pair()
+    fill(pair)
+    pages = 0
+
+    def refuse(operation: str, name: str) -> None:
+        nonlocal pages
+        if operation == "list" and name == "c":
+            pages += 1
+            if pages == 2:
+                raise ObjectRefused("403", code="AuthorizationFailure", status=403)
+
+    if side == "target":
+        await pair.run()
+    getattr(pair, side).hook = refuse
+    with pytest.raises(ObjectRefused):
+        await pair.run(concurrency=1)
+
+
+async def test_a_listing_out_of_order_is_refused() -> None:
+    """Breaks when the march trusts the order of a listing: the blob listed too late would count as deleted."""
+    pair = Pair()
+    for name in ("a", "b", "c"):
+        pair.source.write("c", name, b"x")
+    real = pair.reader.objects
+
+    async def shuffled(container, *, begin="", end=None):  # type: ignore[no-untyped-def]
+        items = [item async for item in real(container, begin=begin, end=end)]
+        for item in (items[0], items[2], items[1]) if len(items) == 3 else items:
+            yield item
+
+    pair.reader.objects = shuffled  # type: ignore[method-assign]
+    with pytest.raises(ReviewFindings, match="not in order"):
+        await pair.run()
+
+
+async def test_a_shard_touches_only_its_range() -> None:
+    """Breaks when `begin` or `end` is ignored on one side: others' blobs would be reported as extra."""
+    pair = Pair()
+    for name in ("a", "b", "c"):
+        pair.source.write("c", name, b"x")
+        pair.target.write("c", "a2", b"stranger")
+    rows = []
+    shard = replace(SHARD, begin="b", end="c")
+    await copy_shard(shard, pair.reader, pair.writer, iter(()), rows.append, pair.rules, pair.routes, Progress())
+    assert [row.name for row in rows] == ["b"]
+
+
+# --- resources --------------------------------------------------------------------------------------------------------
+
+
+async def test_bytes_in_flight_stay_within_the_budget() -> None:
+    """Breaks when a block is read before it has a place in the budget."""
+    pair = Pair(mode="stream")
+    for number in range(10):
+        pair.source.write("c", f"x{number}", bytes([number]) * 64, label=False)
+    held = peak = 0
+    real_put = pair.writer.put_block
+
+    async def counting(container, name, block_id, data):  # type: ignore[no-untyped-def]
+        nonlocal held, peak
+        held += len(data)
+        peak = max(peak, held)
+        await asyncio.sleep(0)
+        held -= len(data)
+        return await real_put(container, name, block_id, data)
+
+    pair.writer.put_block = counting  # type: ignore[method-assign]
+    await pair.run(memory=16, concurrency=8)
+    assert 0 < peak <= 16
+    pair.assert_equal()
+
+
+async def test_staged_blocks_of_the_same_generation_are_not_sent_again() -> None:
+    """Breaks when a resumed large blob starts from its first byte."""
+    pair = Pair(mode="stream")
+    pair.source.write("c", "x", bytes(range(80)), label=False)
+
+    def die(operation: str, name: str) -> None:
+        if operation == "commit":
+            raise asyncio.CancelledError
+
+    pair.target.hook = die
+    with pytest.raises(asyncio.CancelledError):
+        await pair.run()
+    pair.target.hook = None
+    assert pair.target.calls["put_block"] == 10
+    row = (await pair.run())[("x", "")]
+    assert pair.target.calls["put_block"] == 10 and row.proof is ProofLevel.L2
+    pair.assert_equal()
+
+
+async def test_staged_blocks_of_another_generation_are_not_used() -> None:
+    """Breaks when a block's name does not say which generation it is of."""
+    pair = Pair(mode="stream")
+    pair.source.write("c", "x", b"A" * 40, label=False)
+
+    def die(operation: str, name: str) -> None:
+        if operation == "commit":
+            raise asyncio.CancelledError
+
+    pair.target.hook = die
+    with pytest.raises(asyncio.CancelledError):
+        await pair.run()
+    pair.target.hook = None
+    pair.source.write("c", "x", b"B" * 40, label=False)
+    await pair.run()
+    pair.assert_equal()
+
+
+async def test_cancellation_leaves_no_task_behind() -> None:
+    """Breaks when a cancelled shard leaves requests running."""
+    pair = Pair(mode="stream")
+    for number in range(20):
+        pair.source.write("c", f"x{number:02}", bytes(40), label=False)
+    before = asyncio.all_tasks()
+    started = asyncio.Event()
+    pair.target.hook = lambda operation, name: started.set() if operation == "put_block" else None
+    task = asyncio.create_task(pair.run())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_corrupted_read_is_a_mismatch_not_a_crash() -> None:
+    """Breaks when a source that gives fewer bytes than listed is taken at its word."""
+    pair = Pair(mode="stream")
+    pair.source.write("c", "x", b"0123456789")
+    real = pair.reader.read
+
+    async def short(container, item, *, offset=0, length=None):  # type: ignore[no-untyped-def]
+        async for part in real(container, item, offset=offset, length=length):
+            yield part[:2]
+
+    pair.reader.read = short  # type: ignore[method-assign]
+    row = (await pair.run())[("x", "")]
+    assert row.outcome is Outcome.FAILED and is_mismatch(row)
+    assert ("x", 0) not in pair.target.state("c")
