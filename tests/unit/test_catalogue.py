@@ -123,6 +123,16 @@ def test_the_internal_suffix_of_network_interfaces_is_no_classic_host() -> None:
     assert judged("Microsoft.Web/sites", properties={"a": "old.cloudapp.net"}).findings[0].rule == "classic-host-name"
 
 
+def test_what_takes_a_place_is_itself_offered() -> None:
+    """Breaks when a rule sends a workload to a successor that nobody says Azure Government has."""
+    goes = (VerdictKind.READY, VerdictKind.READY_WITH_CHANGES)
+    for rule in BOOK.rules:
+        if rule.verdict is VerdictKind.REPLACE and rule.target:
+            base = [one.rule for one in BOOK.covers(rule.target) if not one.rule.match.conditions]
+            assert base, f"{rule.id}: nothing is known of {rule.target}"
+            assert base[0].verdict in goes, f"{rule.id}: {rule.target} is {base[0].verdict}"
+
+
 def test_the_catalogue_covers_a_thousand_types_once() -> None:
     names = Counter(name for rule in BOOK.rules if not rule.match.conditions for name in rule.match.types)
     assert len(names) > 1000
