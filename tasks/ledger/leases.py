@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, Select, insert, or_, select, update
 
 from mappings.codec import compact_json, decode
 from mappings.objects import Tally
@@ -50,16 +50,10 @@ class LeaseWriter(Writing):
             now: the time.
         """
         table = schema.shard
-        free = or_(
-            table.c.state == ShardState.PENDING.value,
-            (table.c.state == ShardState.LEASED.value) & (table.c.expires < now),
-        )
-        query = select(table).where(table.c.run_id == run_id, free).order_by(table.c.position).limit(most)
         expires = now + timedelta(seconds=lease_seconds)
         claims = []
         with self._change() as connection:
-            # Rows that another transaction holds are passed over (PostgreSQL); SQLite has one writer at a time.
-            for row in connection.execute(query.with_for_update(skip_locked=True)).all():
+            for row in connection.execute(free_shards(run_id, most=most, now=now)).all():
                 check_move(ShardState(row.state), ShardState.LEASED, f"shard {row.shard_id}")
                 if row.state == ShardState.LEASED.value:
                     told = {"run": run_id, "shard": row.shard_id, "from": row.owner, "by": owner}
@@ -181,6 +175,20 @@ class LeaseWriter(Writing):
         )
         if connection.execute(held.values(values)).rowcount != 1:
             raise LostLease(f"{claim.owner} no longer holds {claim.shard.id} of run {claim.run_id}")
+
+
+def free_shards(run_id: str, *, most: int, now: datetime) -> Select[Any]:
+    """Shards that may be claimed, in order: pending ones, and those whose lease has run out.
+
+    Rows that another transaction holds are passed over (PostgreSQL); SQLite has one writer at a time.
+    """
+    table = schema.shard
+    free = or_(
+        table.c.state == ShardState.PENDING.value,
+        (table.c.state == ShardState.LEASED.value) & (table.c.expires < now),
+    )
+    query = select(table).where(table.c.run_id == run_id, free).order_by(table.c.position).limit(most)
+    return query.with_for_update(skip_locked=True)
 
 
 def _why_not_done(tally: Tally) -> str:

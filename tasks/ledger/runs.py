@@ -162,8 +162,7 @@ def _reopen_shards(connection: Connection, run_id: str, alive: Callable[[str], b
     for row in freed:
         check_move(ShardState(row.state), ShardState.PENDING, f"shard {row.shard_id}")
         here = (table.c.run_id == run_id) & (table.c.shard_id == row.shard_id)
-        # The fence moves on, so that an owner thought dead cannot finish what is free again.
-        values = {"state": ShardState.PENDING.value, "owner": "", "expires": None, "fence": table.c.fence + 1}
+        values = {"state": ShardState.PENDING.value, "owner": "", "expires": None}
         connection.execute(update(table).where(here).values(values))
     return [str(row.shard_id) for row in freed]
 

@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects import postgresql
 
 from mappings.errors import TryLater
 from mappings.objects import Tally
 from mappings.runs import Claim, RunKind
 from mappings.states import RunState, ShardState
 from tasks.ledger import IllegalMove, Ledger, LostLease, ledger_url, open_ledger
+from tasks.ledger.leases import free_shards
 from tasks.ledger.owners import SILENCE, is_alive, own_name
 from tests.ledger.build import NOW, WHOLE, later, shard
 
@@ -147,6 +149,7 @@ def test_a_run_of_a_killed_process_goes_on_at_once(tmp_path: Path) -> None:
     child = f"""
 import os, sys
 from tasks.ledger import open_ledger
+from tasks.ledger.leases import free_shards
 from tasks.ledger.owners import own_name
 from mappings.objects import Tally
 from mappings.runs import RunKind
@@ -235,6 +238,12 @@ def test_owners_tell_the_living_from_the_dead() -> None:
     ended.wait()
     assert not is_alive(f"{host}:{ended.pid}@1:w")
     assert is_alive(f"another-host:{ended.pid}@1:w"), "nobody here can know"
+
+
+def test_postgresql_passes_over_what_others_are_claiming() -> None:
+    """Breaks when the claim waits for, or takes, rows that another transaction holds."""
+    text = str(free_shards("r", most=5, now=NOW).compile(dialect=postgresql.dialect()))
+    assert text.endswith("FOR UPDATE SKIP LOCKED")
 
 
 def test_opening_shards_again_keeps_their_states(ledger: Ledger) -> None:
