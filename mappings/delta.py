@@ -185,7 +185,8 @@ def differing(source: ListedObject, target: ListedObject, previous: EvidenceRow 
         parts.append(Part.METADATA)
     if dict(source.tags) != dict(target.tags):
         parts.append(Part.TAGS)
-    if source.tier and source.tier != target.tier:
+    # A tier that the blob has of its own is not kept by an account default that happens to be the same.
+    if source.tier and (source.tier != target.tier or target.tier_inferred):
         parts.append(Part.TIER)
     if source.sealed and not target.sealed:
         parts.append(Part.SEAL)

@@ -25,7 +25,7 @@ CHANGES = st.one_of(
     st.tuples(st.just("touch"), NAMES),
 )
 BATCH = st.lists(CHANGES, max_size=6)
-RUNS = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RUNS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def do(pair: Pair, change: tuple[Any, ...]) -> None:
