@@ -10,7 +10,7 @@ import typer
 
 from flows.console import command, hint, leave, run_async, run_flow, say, say_json, say_table, start
 from flows.observe import Outcome, amount, duration
-from mappings.errors import ExitCode, FixTheInput
+from mappings.errors import ExitCode, FixTheInput, TryLater
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -349,11 +349,15 @@ def sandbox_status(directory: Annotated[Path, typer.Option("--dir")], json_: Jso
 
 
 def _sandbox(begin: Any) -> Any:
-    """The sandbox knows nothing of our errors: what it refuses is a wrong input."""
+    """The sandbox knows nothing of our errors; here its own become ours."""
+    from sandbox.launcher import SandboxError
+
     try:
         return begin()
     except ValueError as wrong:
         raise FixTheInput(str(wrong), next_step="Correct it and run again.") from None
+    except SandboxError as wrong:
+        raise TryLater(str(wrong), next_step="Read the log in the folder of the sandbox, then run again.") from None
 
 
 @app.command()

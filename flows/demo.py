@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,8 +59,10 @@ async def show(directory: Path, *, estate: str) -> int:
     try:
         environment = environment_of(state, directory)
         (directory / "migration.toml").write_text(settings_of(state, environment), encoding="utf-8")
-        with prefect_server(directory, environment):
+        with prefect_server(directory, environment) as wait:
             stages = _Stages(directory, environment)
+            stages.run("doctor")
+            wait()
             _first_copy(stages)
             writes = _source_writes(state)
             say("\nThe county goes on working: the source changes.")
@@ -76,7 +78,6 @@ async def show(directory: Path, *, estate: str) -> int:
 
 
 def _first_copy(stages: _Stages) -> None:
-    stages.run("doctor")
     # The sample customer has classic resources and a group that may not be read: findings are the right answer.
     stages.run("assess", expect=ExitCode.FINDINGS)
     plan = stages.run("plan", "--json").output["id"]
@@ -205,13 +206,17 @@ concurrency = 16
 
 
 @contextmanager
-def prefect_server(directory: Path, environment: dict[str, str]) -> Iterator[None]:
-    """One Prefect server for the whole demo; its URL is put into `environment`."""
+def prefect_server(directory: Path, environment: dict[str, str]) -> Iterator[Callable[[], None]]:
+    """One Prefect server for the whole demo, ended with the block.
+
+    Yields:
+        A function that waits until the server answers, and puts its address into `environment`.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
-    hint("starting Prefect (half a minute on two cores) ...")
+    hint("Prefect starts beside it (half a minute on two cores) ...")
     with (directory / "prefect.log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
@@ -221,10 +226,13 @@ def prefect_server(directory: Path, environment: dict[str, str]) -> Iterator[Non
             start_new_session=True,
         )
         try:
-            _wait_for(f"{api}/health", server, seconds=240)
-            environment["PREFECT_API_URL"] = api
-            environment["PREFECT_LOGGING_LEVEL"] = "CRITICAL"
-            yield
+
+            def wait() -> None:
+                _wait_for(f"{api}/health", server, seconds=240)
+                environment["PREFECT_API_URL"] = api
+                environment["PREFECT_LOGGING_LEVEL"] = "CRITICAL"
+
+            yield wait
         finally:
             os.killpg(server.pid, signal.SIGTERM)
             try:

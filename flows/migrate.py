@@ -26,6 +26,7 @@ from tasks.provision import provision, provision_container
 from tasks.publish import publish, report
 from tasks.shardwork import ShardWork
 from tasks.targets import prove_target
+from tasks.transfer import probe
 from tasks.verify import verify
 
 log = logging.getLogger("govlift")
@@ -135,12 +136,26 @@ async def copy_all(bench: Bench, book: RunBook, shards: list[CopyShard]) -> list
         clock=now,
         tool_version=version("govlift"),
     )
+    await probe_all(bench, shards, routes)
     async with shown("copy", progress):
         await drain(bench, book.run_id, work)
     told = [f"{e.source_account} -> {e.target_account}: {e.route} {e.name}: {e.reason}" for e in routes.events]
     bench.ledger.writer.record("routes", {"run": book.run_id, "events": told[:1000]}, now=now())
     book.tally = bench.ledger.reader.tally(book.run_id)
     return told
+
+
+async def probe_all(bench: Bench, shards: list[CopyShard], routes: RouteBook) -> None:
+    """Probe every pair of accounts that the shards name, unless the settings have chosen the route."""
+    if routes.mode == "stream":
+        return
+    # The largest container of a pair is the likeliest to hold an object that shows something.
+    for shard in sorted(shards, key=lambda shard: -shard.bytes):
+        source, target = shard.source_account, shard.target_account
+        if not routes.knows(source, target) and shard.objects:
+            pair = f"{source}-{target}"
+            told = await probe(pair, shard.container, routes, bench.source_blobs(source), bench.target_blobs(target))
+            log.info("route: %s", told)
 
 
 async def verify_all(bench: Bench, book: RunBook) -> Proved:

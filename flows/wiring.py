@@ -86,7 +86,9 @@ class Bench:
             from tasks.clients.session import open_session
 
             part = self.settings.source if side == "source" else self.settings.target
-            self._sessions[side] = open_session(part.in_cloud, part.tenant_id, part.credential, self.environ)
+            self._sessions[side] = open_session(
+                part.in_cloud, part.tenant_id, part.credential, self.environ, reads_only=side == "source"
+            )
         return self._sessions[side]
 
     def source_arm(self) -> SourceArm:
@@ -117,7 +119,11 @@ class Bench:
                     next_step=f"Set {key_env}, or remove the account from source.shared_keys.",
                 )
             self._source_blobs[account] = SourceBlobClient(
-                self.source_session, account, key=key, concurrency=self.settings.copy_.concurrency
+                None if key else self.source_session,
+                self.settings.source.in_cloud,
+                account,
+                key=key,
+                concurrency=self.settings.copy_.concurrency,
             )
         return self._source_blobs[account]
 
@@ -137,8 +143,10 @@ class Bench:
     async def __aexit__(
         self, kind: type[BaseException] | None, wrong: BaseException | None, at: TracebackType | None
     ) -> None:
-        for client in (*self._source_blobs.values(), *self._target_blobs.values()):
-            await client.aclose()
+        for reading in self._source_blobs.values():
+            await reading.aclose()
+        for writing in self._target_blobs.values():
+            await writing.aclose()
         for session in self._sessions.values():
             await session.aclose()
         if self._ledger is not None:

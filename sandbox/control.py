@@ -10,6 +10,8 @@ POST   /hooks            one hook or a list, each for the blob service of `cloud
 DELETE /hooks
 POST   /network          {"cloud": "commercial", "account": .., "allow_pull": false}: whether others may read from the
                          account by URL
+GET    /accounts         {"commercial": [...], "government": [...]}: storage accounts as of now, as in the state
+POST   /taken            {"cloud": "government", "name": ..}: somebody else takes a storage account name
 GET    /connections      {"allowed": {host: n}, "refused": {host: n}}
 """
 
@@ -23,9 +25,12 @@ from aiohttp import web
 
 from sandbox.counters import Counters
 from sandbox.faults import BadRule, FaultBook, FaultRule
-from sandbox.names import Service
+from sandbox.holdings import Holdings
+from sandbox.names import COMMERCIAL, GOVERNMENT, CloudNames, Service
 from sandbox.proxy import Proxy
 from sandbox.storage.backend import StorageBackend
+
+BY_KEY = {names.key: names for names in (COMMERCIAL, GOVERNMENT)}
 
 
 class Control:
@@ -35,6 +40,7 @@ class Control:
         self.faults = FaultBook()
         self.counters: dict[str, dict[Service, Counters]] = {}
         self.backends: dict[str, StorageBackend] = {}
+        self.holdings: dict[str, Holdings] = {}
         self._proxy = proxy
 
     def application(self) -> web.Application:
@@ -48,6 +54,8 @@ class Control:
         app.router.add_post("/hooks", self._post_hooks)
         app.router.add_delete("/hooks", self._delete_hooks)
         app.router.add_post("/network", self._network)
+        app.router.add_get("/accounts", self._accounts)
+        app.router.add_post("/taken", self._taken)
         app.router.add_get("/connections", self._connections)
         return app
 
@@ -106,8 +114,29 @@ class Control:
             raise web.HTTPBadRequest(text=f"not a network rule: {problem}") from problem
         return web.json_response({})
 
+    async def _accounts(self, request: web.Request) -> web.Response:
+        return web.json_response(
+            {cloud: accounts_of(holdings, BY_KEY[cloud]) for cloud, holdings in self.holdings.items()}
+        )
+
+    async def _taken(self, request: web.Request) -> web.Response:
+        try:
+            for document in await _documents(request):
+                self.holdings[document["cloud"]].take(str(document["name"]))
+        except LookupError as problem:
+            raise web.HTTPBadRequest(text=f"not a cloud and name: {problem}") from problem
+        return web.json_response({})
+
     async def _connections(self, request: web.Request) -> web.Response:
         return web.json_response(self._proxy.report())
+
+
+def accounts_of(holdings: Holdings, names: CloudNames) -> list[dict[str, Any]]:
+    """The storage accounts of one cloud as of now, with their keys."""
+    return [
+        {"name": name, "blob_endpoint": names.endpoint(name), "key": key, "classic": holdings.is_classic(name)}
+        for name, key in sorted(holdings.keys.items())
+    ]
 
 
 async def _documents(request: web.Request) -> list[Mapping[str, Any]]:

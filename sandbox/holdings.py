@@ -6,7 +6,8 @@ ARM ids are compared without regard to case, and kept as they were written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +47,9 @@ class Holdings:
     def __init__(self, spec: CloudSpec) -> None:
         self.spec = spec
         self.subscriptions: dict[str, SubscriptionSpec] = {entry.id.lower(): entry for entry in spec.subscriptions}
-        self.groups: dict[str, Body] = {str(body["id"]).lower(): dict(body) for body in spec.groups}
-        self.resources: dict[str, Body] = {str(body["id"]).lower(): dict(body) for body in spec.resources}
+        self.groups: dict[str, Body] = {_order(body): dict(body) for body in spec.groups}
+        # In order from the start: the sort of each list then finds little to do.
+        self.resources: dict[str, Body] = {_order(body): dict(body) for body in sorted(spec.resources, key=_order)}
         self.providers: dict[str, ProviderSpec] = {entry.namespace.lower(): entry for entry in spec.providers}
         self.keys: dict[str, str] = {account.name: account.key for account in spec.accounts}
         """Storage account -> its first key."""
@@ -89,6 +91,15 @@ class Holdings:
         """Whether somebody in this cloud already has the storage account name."""
         return account in self._taken or account in self.keys or self.storage_account(account) is not None
 
+    def take(self, account: str) -> None:
+        """Somebody else takes a storage account name."""
+        self._taken.add(account.lower())
+
+    def is_classic(self, account: str) -> bool:
+        """Whether a storage account is of the classic deployment model."""
+        body = self.storage_account(account)
+        return body is not None and str(body["type"]).lower().startswith("microsoft.classicstorage/")
+
     def remove_group(self, group_id: str) -> list[str]:
         """Delete a group and what is in it; returns the names of the storage accounts that went with it."""
         prefix = f"{group_id.lower()}/"
@@ -104,8 +115,12 @@ class Holdings:
         return [body for known, body in sorted(bodies.items()) if known.startswith(wanted)]
 
 
-def page(bodies: Iterable[Body], *, after: str, most: int) -> tuple[list[Body], str]:
-    """The bodies behind the id `after`, at most `most`, and the id to go on from ("" at the end)."""
-    rest = [body for body in bodies if str(body["id"]).lower() > after]
-    taken = rest[:most]
-    return taken, str(taken[-1]["id"]).lower() if len(rest) > most else ""
+def page(bodies: Sequence[Body], *, after: str, most: int) -> tuple[Sequence[Body], str]:
+    """Of bodies in order of id those behind the id `after`, at most `most`, and the id to go on from ("" at the end)."""
+    start = bisect_right(bodies, after, key=_order)
+    taken = bodies[start : start + most]
+    return taken, _order(taken[-1]) if start + most < len(bodies) else ""
+
+
+def _order(body: Mapping[str, Any]) -> str:
+    return str(body["id"]).lower()

@@ -17,7 +17,7 @@ from sandbox.arm import AnyResource, Arm
 from sandbox.armgroups import Groups
 from sandbox.armstorage import Storage
 from sandbox.certificates import write_bundle, write_client_certificate, write_server_certificate
-from sandbox.control import Control
+from sandbox.control import Control, accounts_of
 from sandbox.counters import Counters
 from sandbox.entra import Authority
 from sandbox.estates.model import CloudSpec, Estate
@@ -87,6 +87,7 @@ class CloudServer:
             client_certificate=self.client_certificate,
         )
         self.holdings = Holdings(spec)
+        self._control.holdings[self.names.key] = self.holdings
         self.arm = Arm(self.names, self.holdings, self.authority)
         folder = self.directory / f"{self.names.key}-storage"
         folder.mkdir(exist_ok=True)
@@ -142,10 +143,7 @@ class CloudServer:
             "client_id": self.spec.client_id,
             "client_secret": self.spec.client_secret,
             "client_certificate": str(self.client_certificate),
-            "storage": [
-                {"name": name, "blob_endpoint": self.names.endpoint(name), "key": key}
-                for name, key in sorted(self.holdings.keys.items())
-            ],
+            "storage": accounts_of(self.holdings, self.names),
         }
 
 

@@ -229,7 +229,7 @@ async def _list_source(source: Source, environ: Mapping[str, str], account: str,
     from tasks.clients.session import open_session
 
     session = open_session(source.in_cloud, source.tenant_id, source.credential, environ, reads_only=True)
-    client = SourceBlobClient(session, account, key=key, concurrency=1)
+    client = SourceBlobClient(None if key else session, source.in_cloud, account, key=key, concurrency=1)
     try:
         count = 0
         async for _ in client.containers():

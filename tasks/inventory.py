@@ -28,4 +28,4 @@ def inventory(arm: SourceArm, graph: GraphReader, subscriptions: Sequence[str], 
 @task(name="survey", task_run_name="survey-{account}", cache_policy=NO_CACHE, persist_result=False)
 async def survey(account: str, source: SourceBlobs, shard_objects: int) -> tuple[list[ContainerSurvey], list[Gap]]:
     """Count objects and bytes of every container of one account, and find where its shards begin."""
-    return await survey_account(source, shard_objects=shard_objects)
+    return await survey_account(source, account, shard_objects)

@@ -16,7 +16,7 @@ class BlobSpec:
     blob_type: str = "BlockBlob"
     """`BlockBlob`, `AppendBlob` or `PageBlob` (content length a multiple of 512; runs of zero pages are left out)."""
     block_size: int = 0
-    """Block blobs: 0 is one Put Blob (the service sets Content-MD5); else Put Block List of blocks of this many bytes."""
+    """Block blobs: 0 is one Put Blob (the service sets Content-MD5), else Put Block List of blocks of so many bytes."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """`content_type`, `content_encoding`, `content_language`, `content_disposition`, `cache_control`."""
     metadata: Mapping[str, str] = field(default_factory=dict)

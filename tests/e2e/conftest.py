@@ -18,7 +18,8 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """API address of a Prefect server that lives as long as the tests."""
     home = tmp_path_factory.mktemp("prefect")
     environment = ambient() | PREFECT_ENVIRONMENT | {"PREFECT_HOME": str(home)}
-    with prefect_server(home, environment):
+    with prefect_server(home, environment) as wait:
+        wait()
         yield environment["PREFECT_API_URL"]
 
 
