@@ -60,7 +60,7 @@ def rebuild(kind: type[T], plain: Any) -> T:
 
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+        return {name: getattr(value, name) for name in _names(type(value))}
     match value:
         case datetime():
             return utc_text(value)
@@ -74,6 +74,11 @@ def _plain(value: object) -> object:
             return sorted(value)
         case _:
             raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 @cache
