@@ -92,7 +92,7 @@ def map_account(
     kind, kind_note = _kind(resource)
     sku, sku_note = _sku(resource, kind, region)
     given = resource.properties
-    tls = str(given.get("minimumTlsVersion") or "")
+    tls = _tls(resource)
     allowed = given.get("allowBlobPublicAccess") is not False
     used = any(survey.public_access for survey in surveys)
     step = CreateStorageAccount(
@@ -110,13 +110,7 @@ def map_account(
         https_only=True,
         tags=dict(resource.tags),
     )
-    notes = [kind_note, sku_note]
-    if tls and tls not in _NEW_TLS:
-        notes.append(f"clients with {tls.replace('_', '.')} (the target takes TLS1.2 or newer)")
-    if given.get("supportsHttpsTrafficOnly") is False:
-        notes.append("plain http (the target takes https only)")
-    if given.get("allowBlobPublicAccess") and not used:
-        notes.append("leave for public access (no container uses it)")
+    notes = [kind_note, sku_note, *_stricter(resource, used)]
     return Mapped(step, tuple(f"Storage account {resource.name}: {note}." for note in notes if note))
 
 
@@ -174,6 +168,23 @@ def _require_known(chosen: Sequence[str], resources: Mapping[str, Resource]) -> 
                 f'copy.accounts names "{name}", and the inventory has no storage account of that name.',
                 next_step="Correct copy.accounts in migration.toml, or take the inventory again.",
             )
+
+
+def _tls(resource: Resource) -> str:
+    return str(resource.properties.get("minimumTlsVersion") or "")
+
+
+def _stricter(resource: Resource, used: bool) -> list[str]:
+    """What clients of the source may do and those of the target may not."""
+    given, tls = resource.properties, _tls(resource)
+    notes = []
+    if tls and tls not in _NEW_TLS:
+        notes.append(f"clients with {tls.replace('_', '.')} (the target takes TLS1.2 or newer)")
+    if given.get("supportsHttpsTrafficOnly") is False:
+        notes.append("plain http (the target takes https only)")
+    if given.get("allowBlobPublicAccess") and not used:
+        notes.append("leave for public access (no container uses it)")
+    return notes
 
 
 def _kind(resource: Resource) -> tuple[str, str]:
