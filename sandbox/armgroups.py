@@ -193,8 +193,9 @@ class Groups:
     async def _groups(self, request: web.Request, subscription: str) -> web.Response:
         self._arm.require_subscription(subscription)
         self._arm.require_version("Microsoft.Resources/resourceGroups", api_version(request))
+        bodies = filtered(self._holdings.groups_of(subscription), request.query.get("$filter", ""))
         after, most = page_asked(request)
-        return listing(request, *page(self._holdings.groups_of(subscription), after=after, most=most))
+        return listing(request, *page(bodies, after=after, most=most))
 
     async def _group(self, request: web.Request, subscription: str, group: str) -> web.Response:
         method, group_id = request.method, f"/subscriptions/{subscription}/resourceGroups/{group}"

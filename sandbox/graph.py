@@ -115,6 +115,8 @@ class Graph:
             raise _bad_query(problem) from problem
         subscriptions = self._subscriptions(asked.get("subscriptions"))
         rows = query.run(list(self._table(query.table, subscriptions)))
+        if asked.get("managementGroups") or asked.get("facets"):
+            raise _refused(400, "InvalidRequest", "The sandbox has neither management groups nor facets.")
         options = asked.get("options") or {}
         answer = _page(rows, options, pageable=not query.limited and all("id" in row for row in rows))
         if options.get("resultFormat") == "table":

@@ -116,7 +116,7 @@ class Holdings:
 
 
 def page(bodies: Sequence[Body], *, after: str, most: int) -> tuple[Sequence[Body], str]:
-    """Of bodies in order of id those behind the id `after`, at most `most`, and the id to go on from ("" at the end)."""
+    """Of bodies in order of id, at most `most` behind the id `after`, and the id to go on from ("" at the end)."""
     start = bisect_right(bodies, after, key=_order)
     taken = bodies[start : start + most]
     return taken, _order(taken[-1]) if start + most < len(bodies) else ""

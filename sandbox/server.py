@@ -104,8 +104,8 @@ class CloudServer:
 
     async def start(self) -> None:
         """Fill the cloud and begin to answer."""
-        await self.backend.start()
         await self._storage.load()
+        await self.backend.start()
         self._ports[Service.BLOB] = self.backend.port
         for service, app in (
             (Service.ENTRA, self.authority.application()),
@@ -196,8 +196,7 @@ class SandboxServer:
 
     async def start(self) -> dict[str, Any]:
         """Begin to answer; returns the state that clients read, once everything does."""
-        for cloud in self._clouds:
-            await cloud.start()
+        await asyncio.gather(*(cloud.start() for cloud in self._clouds))
         proxy, control = await self._proxy.start(HOST), await self._site.start()
         return {
             "proxy": f"http://{HOST}:{proxy}",

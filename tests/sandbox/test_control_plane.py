@@ -46,6 +46,18 @@ def sign_in(box: RunningSandbox, cloud: str, **changed: Any) -> ClientSecretCred
     )
 
 
+def aio_sign_in(box: RunningSandbox, cloud: str) -> AioClientSecretCredential:
+    """`sign_in` for aio clients."""
+    known = box.state[cloud]
+    return AioClientSecretCredential(
+        known["tenant_id"],
+        known["client_id"],
+        known["client_secret"],
+        authority=AUTHORITIES[cloud],
+        **box.client_options,
+    )
+
+
 class Clients:
     """Management clients of one cloud with one credential."""
 
@@ -137,7 +149,7 @@ class TestAuthority:
             sign_in(tiny_sandbox, "government").get_token(ARM_SCOPES["commercial"])
 
 
-class _Fixed:
+class FixedToken:
     """A credential with a token from elsewhere."""
 
     def __init__(self, token: Any) -> None:
@@ -151,13 +163,13 @@ class TestTokens:
     @pytest.mark.parametrize(("of", "at"), [("commercial", "government"), ("government", "commercial")])
     def test_token_of_the_other_cloud_is_refused(self, tiny_sandbox: RunningSandbox, of: str, at: str) -> None:
         """Breaks if ARM skips the signature: both clouds issue tokens of the same form."""
-        foreign = _Fixed(sign_in(tiny_sandbox, of).get_token(ARM_SCOPES[of]))
+        foreign = FixedToken(sign_in(tiny_sandbox, of).get_token(ARM_SCOPES[of]))
         with pytest.raises(ClientAuthenticationError) as caught:
             list(Clients(tiny_sandbox, at, foreign).subscriptions.subscriptions.list())
         assert caught.value.status_code == 401
 
     def test_storage_token_is_refused_by_arm(self, tiny_sandbox: RunningSandbox) -> None:
-        token = _Fixed(sign_in(tiny_sandbox, "commercial").get_token("https://storage.azure.com/.default"))
+        token = FixedToken(sign_in(tiny_sandbox, "commercial").get_token("https://storage.azure.com/.default"))
         with pytest.raises(ClientAuthenticationError, match="audience"):
             list(Clients(tiny_sandbox, "commercial", token).subscriptions.subscriptions.list())
 
@@ -223,16 +235,10 @@ class TestSourceEstate:
         assert keys[0]["value"] == key_of("tinysource")
 
     async def test_aio_client_reads_the_same(self, tiny_sandbox: RunningSandbox) -> None:
-        known, options = tiny_sandbox.state["commercial"], tiny_sandbox.client_options
+        options = {"cloud_setting": SETTINGS["commercial"], **tiny_sandbox.client_options}
         async with (
-            AioClientSecretCredential(
-                known["tenant_id"],
-                known["client_id"],
-                known["client_secret"],
-                authority=AUTHORITIES["commercial"],
-                **options,
-            ) as credential,
-            AioResourceManagementClient(credential, SOURCE, cloud_setting=SETTINGS["commercial"], **options) as client,
+            aio_sign_in(tiny_sandbox, "commercial") as credential,
+            AioResourceManagementClient(credential, SOURCE, **options) as client,
         ):
             assert len([entry async for entry in client.resources.list()]) == MANY + 3
 
