@@ -117,16 +117,19 @@ class AsyncPinnedCredential(_Pinned):
         await self.close()
 
 
-def chosen_credential(identity: Any, chosen: Credential, cloud: Cloud, tenant_id: str, secret: str) -> Any:
+def chosen_credential(
+    identity: Any, chosen: Credential, cloud: Cloud, tenant_id: str, secret: str, **transport: Any
+) -> Any:
     """The credential for `chosen` at this cloud's authority; `identity` is azure.identity or azure.identity.aio.
 
     Args:
         secret: the client secret, or the token file of workload identity.
+        transport: options of the HTTP transport, for the kinds that use one.
 
     Raises:
         FixTheInput: the certificate file is missing or unusable.
     """
-    here = {"authority": cloud.authority}
+    here = {"authority": cloud.authority, **transport}
     match chosen.kind:
         case "client-secret":
             return identity.ClientSecretCredential(tenant_id, chosen.client_id, secret, **here)
@@ -139,7 +142,7 @@ def chosen_credential(identity: Any, chosen: Credential, cloud: Cloud, tenant_id
                     next_step="Give a PEM or PFX file that holds the certificate and its private key.",
                 ) from None
         case "managed-identity":
-            return identity.ManagedIdentityCredential(client_id=chosen.client_id or None)
+            return identity.ManagedIdentityCredential(client_id=chosen.client_id or None, **transport)
         case "workload-identity":
             return identity.WorkloadIdentityCredential(
                 tenant_id=tenant_id, client_id=chosen.client_id or None, token_file_path=secret, **here

@@ -129,6 +129,9 @@ GOVERNMENT = CloudSpec(
             "Microsoft.Storage", {"storageAccounts": (("USGov Virginia", "USGov Arizona"), GOV_STORAGE_VERSIONS)}
         ),
     ),
+    groups=(_group(TARGET, "rg-strayed", "usgovvirginia"),),
+    # An account whose endpoint is of the other cloud: no real ARM says so, and nothing may be written there.
+    resources=(_account(TARGET, "rg-strayed", "strayed", "core.windows.net", "usgovvirginia"),),
     taken_names=("takenname",),
 )
 ESTATE = Estate("control-plane", COMMERCIAL, GOVERNMENT)

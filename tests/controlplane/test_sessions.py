@@ -115,7 +115,7 @@ asyncio.run(main())
 
 
 def test_aio_clients_follow_the_environment_and_the_guard(clouds: Clouds) -> None:
-    """In a process of its own: aiohttp reads SSL_CERT_FILE when it is imported.
+    """In a process of its own, as a customer's: the SDK's aiohttp transport reads SSL_CERT_FILE at its import.
 
     Mutation: without the hook the write reaches the sandbox and the Government host is asked with a commercial token.
     """
