@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mappings.model import Seen
-from mappings.report_facts import AccountBook, Facts, without_verdict
+from mappings.report_facts import NOT_LISTED, AccountBook, Facts, without_verdict
 from mappings.report_model import Check, Column, Flag, Kind, Ref, Row, Section, Table, Value
 from mappings.report_words import counted, counts, make_row
 from mappings.runs import RunKind
-from mappings.states import Change, Outcome, RunState
+from mappings.states import Outcome, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def balance_flags(facts: Facts) -> tuple[Flag, ...]:
     if verified and verified[-1].tally.failed:
         last = verified[-1]
         sentence = f"The last verification found {counted(last.tally.failed, 'object')} that differ from the evidence."
-        flags.append(Flag(sentence, Ref("runs", "runs", {"id": last.id}, "failed")))
+        flags.append(Flag(sentence, Ref("runs", "run-rows", {"id": last.id}, "failed")))
     return tuple(flags)
 
 
@@ -98,10 +98,7 @@ def _verdicts(facts: Facts) -> Comparison:
 
 
 def _lister_name(facts: Facts, seen: Seen) -> str:
-    for subscription in facts.assessment.inventory.subscriptions:
-        if subscription.id.lower() == seen.subscription_id.lower() and subscription.name:
-            return f"{subscription.name} ({subscription.id})"
-    return seen.subscription_id
+    return facts.subscriptions.get(seen.subscription_id.lower(), seen.subscription_id)
 
 
 def _union(seen: Seen) -> int | None:
@@ -170,7 +167,7 @@ def _named(facts: Facts, outcome: Outcome, what: str, number: int) -> Comparison
 
 
 def _only_at_target(facts: Facts) -> Comparison:
-    rows = sum(note.row.change in (Change.DELETED, Change.EXTRA) for note in facts.notes)
+    rows = sum(note.row.change in NOT_LISTED for note in facts.notes)
     number = facts.objects.deleted
     return Comparison(
         "Objects only at the target",
@@ -218,6 +215,7 @@ def _listers(facts: Facts) -> Table:
     for seen in facts.assessment.inventory.seen:
         cells: dict[str, Value] = {
             "subscription": _lister_name(facts, seen),
+            "id": seen.subscription_id,
             "graph": seen.graph,
             "arm": seen.arm,
             "only_graph": len(seen.only_graph),
@@ -234,6 +232,7 @@ def _listers(facts: Facts) -> Table:
         rows.append(make_row(cells, links))
     columns = (
         Column("subscription", "Subscription"),
+        Column("id", "Subscription id", Kind.NAME, detail=True),
         *counts(
             ("graph", "Resource Graph"),
             ("arm", "ARM"),

@@ -166,7 +166,7 @@ def _routes(facts: Facts) -> Table:
     rows = tuple(
         make_row(
             {"route": route, "means": meaning, "objects": sum(getattr(tally, route) for tally in copies)},
-            {"objects": Ref("runs", "runs", column=route)},
+            {"objects": Ref("runs", "run-rows", column=route)},
         )
         for route, meaning in means.items()
     )
@@ -231,5 +231,5 @@ def runs_section(facts: Facts) -> Section:
     number = Counter(run.state for run in facts.runs)
     ended = ", ".join(f"{number[state]:,} {state.value}" for state in RunState if number[state])
     rows = tuple(_run_row(run) for run in reversed(facts.runs))
-    table = Table("runs", "Runs, newest first", _RUN_COLUMNS, rows)
+    table = Table("run-rows", "Runs, newest first", _RUN_COLUMNS, rows)
     return Section("runs", "Run history", f"{counted(len(facts.runs), 'run')}: {ended}. All times are UTC.", (table,))

@@ -10,7 +10,7 @@ from datetime import datetime
 from mappings.model import Assessment, Resource, Verdict
 from mappings.objects import Tally
 from mappings.plan import CopyShard, CreateResourceGroup, CreateStorageAccount, Plan
-from mappings.report_words import family_of
+from mappings.report_words import clean, family_of
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.settings import Settings
 from mappings.states import Change, Outcome, ProofLevel, ShardState
@@ -111,6 +111,11 @@ class Facts:
     """By account; empty before the first copy."""
 
     @property
+    def subscriptions(self) -> dict[str, str]:
+        """Id in lower case -> the name that readers see."""
+        return _subscription_names(self.assessment)
+
+    @property
     def objects(self) -> Tally:
         """All accounts together."""
         return sum((book.tally for book in self.books), Tally())
@@ -159,13 +164,18 @@ def gather_facts(
     )
 
 
-def _judge(assessment: Assessment) -> tuple[Judged, ...]:
+def _subscription_names(assessment: Assessment) -> dict[str, str]:
+    """Id in lower case -> name; with the id where several have the same name."""
     subscriptions = assessment.inventory.subscriptions
     bearers = Counter(sub.name for sub in subscriptions)
-    names = {
-        sub.id.lower(): f"{sub.name} ({sub.id})" if bearers[sub.name] > 1 else sub.name or sub.id
+    return {
+        sub.id.lower(): clean(f"{sub.name} ({sub.id})" if bearers[sub.name] > 1 else sub.name or sub.id)
         for sub in subscriptions
     }
+
+
+def _judge(assessment: Assessment) -> tuple[Judged, ...]:
+    names = _subscription_names(assessment)
     verdicts: defaultdict[str, list[Verdict]] = defaultdict(list)
     for verdict in reversed(assessment.verdicts):
         verdicts[verdict.resource_id.lower()].append(verdict)
@@ -179,7 +189,7 @@ def _judge(assessment: Assessment) -> tuple[Judged, ...]:
             verdict=rest.pop() if (rest := verdicts[resource.id.lower()]) else None,
             type=spelling[resource.type.lower()],
             family=family_of(resource.type),
-            subscription=names.get(resource.subscription_id.lower(), resource.subscription_id),
+            subscription=names.get(resource.subscription_id.lower(), clean(resource.subscription_id)),
         )
         for resource in assessment.inventory.resources
     ]

@@ -27,14 +27,14 @@ def gaps_section(facts: Facts) -> Section:
         Column("scope", "Where", Kind.NAME),
         Column("what", "What is missing"),
         Column("why", "What the service said"),
-        Column("code", "Code", Kind.NAME),
+        Column("code", "Code", Kind.NAME, detail=True),
         Column("remedy", "What to ask whom"),
     )
     rows = tuple(
         make_row({"scope": g.scope, "what": g.what, "why": g.why, "code": g.code, "remedy": g.remedy}) for g in gaps
     )
     lead = f"{counted(len(gaps), 'place')} could not be listed; what is there appears in no number of this report."
-    return Section("gaps", title, lead, (Table("gaps", "Gaps in the inventory", columns, rows),))
+    return Section("gaps", title, lead, (Table("gap-rows", "Gaps in the inventory", columns, rows),))
 
 
 def limits_section(facts: Facts) -> Section:
@@ -53,7 +53,7 @@ def findings_section(facts: Facts) -> Section:
     own = tuple(make_row({"finding": what, "why": why, "remedy": remedy}) for what, why, remedy in _own(facts))
     columns = (Column("finding", "Finding"), Column("why", "Why it matters"), Column("remedy", "What to do"))
     rules = _further_rules(facts)
-    tables = tuple(t for t in (Table("findings", "On this migration", columns, own), *rules) if t.rows)
+    tables = tuple(t for t in (Table("own-findings", "On this migration", columns, own), *rules) if t.rows)
     if not tables:
         return Section("findings", "Findings", "There are no findings.")
     number = sum(len(judged.verdict.findings) for judged in facts.judged if judged.verdict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from mappings.report_facts import COPYING, Facts
+from mappings.report_facts import COPYING, NOT_LISTED, Facts
 from mappings.report_model import Column, Kind, Ref, Row, Section, Table, Value
 from mappings.report_words import CHANGE_MEANS, are, counted, counts, make_row, utc
 from mappings.runs import ObjectNote, RunKind
@@ -45,7 +45,7 @@ def _object_row(note: ObjectNote) -> Row:
             "container": note.container,
             "size": row.size,
             "change": row.change.value,
-            "outcome": row.outcome.value if row.change not in (Change.DELETED, Change.EXTRA) else "reported",
+            "outcome": row.outcome.value if row.change not in NOT_LISTED else "reported",
             "proof": f"proof-{row.proof.value}" if row.proof is not None else None,
             "reason": row.reason,
             "snapshot": row.snapshot,
@@ -117,7 +117,8 @@ def differences_section(facts: Facts) -> Section:
     if not copies or copies[-1].kind is RunKind.MIGRATE:
         lead = "No re-sync has run since the last full copy; `govlift resync --apply` finds and lists the differences."
         return Section("differences", title, lead)
-    changed = [note for note in facts.notes if note.row.change is not Change.SAME]
+    # An object that the settings leave out is new at every re-sync; it stands among the exceptions.
+    changed = [n for n in facts.notes if n.row.change is not Change.SAME and not _left_out(n)]
     if not changed:
         return Section("differences", title, "The last re-sync found source and target alike.")
     number = Counter(note.row.change for note in changed)
@@ -135,12 +136,16 @@ def differences_section(facts: Facts) -> Section:
             words,
             sheet,
             [note for note in changed if note.row.change is change],
-            f"Carried out: {done}.",
+            f"What the re-sync did: {done}.",
         )
         for change, (words, done) in CHANGE_MEANS.items()
         if number[change]
     ]
     return Section("differences", title, lead, (_changes(number), *tables))
+
+
+def _left_out(note: ObjectNote) -> bool:
+    return note.row.outcome is Outcome.EXCLUDED and note.row.change not in NOT_LISTED
 
 
 def _changes(number: Counter[Change]) -> Table:
@@ -157,4 +162,4 @@ def _changes(number: Counter[Change]) -> Table:
         Column("objects", "Objects", Kind.COUNT),
         Column("done", "What the re-sync did"),
     )
-    return Table("changes", "Differences by kind", columns, rows, bars=("objects",))
+    return Table("changes-by-kind", "Differences by kind", columns, rows, bars=("objects",))

@@ -15,7 +15,7 @@ from mappings.states import VerdictKind
 VERDICT_PLACES = {
     VerdictKind.BLOCKED: ("blockers", "blocked"),
     VerdictKind.REPLACE: ("blockers", "replace"),
-    VerdictKind.READY_WITH_CHANGES: ("blockers", "changes"),
+    VerdictKind.READY_WITH_CHANGES: ("blockers", "ready-with-changes"),
     VerdictKind.UNKNOWN: ("unknowns", "unknown"),
     VerdictKind.READY: ("resources", ""),
 }

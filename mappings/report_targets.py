@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from mappings.plan import CreateContainer, CreateStorageAccount
 from mappings.report_facts import Facts, Judged
 from mappings.report_model import Column, Kind, Ref, Row, Section, Table
-from mappings.report_resources import resource_cells
 from mappings.report_words import counted, counts, make_row
 from mappings.states import VerdictKind
 
@@ -17,7 +17,7 @@ _KEPT, _NEW = "name-kept", "name-new"
 
 def targets_section(facts: Facts) -> Section:
     """Source resource -> target type, region, name, kind and SKU."""
-    tables = (_groups(facts), _accounts(facts), _resources(facts), _left_out(facts))
+    tables = (_groups(facts), _accounts(facts), _resources(facts), _left_out_reasons(facts), _left_out(facts))
     present = tuple(table for table in tables if table.rows)
     if facts.plan is None:
         lead = "Target types and regions by rule. Names, kinds and SKUs follow with a plan; `govlift plan` makes it."
@@ -95,14 +95,12 @@ def _resources(facts: Facts) -> Table:
     columns = (
         Column("name", "Resource", Kind.NAME),
         Column("type", "Source type", Kind.NAME),
-        Column("location", "Source region", Kind.NAME),
+        Column("location", "Source region", Kind.NAME, detail=True),
         Column("target_type", "Target type", Kind.NAME),
         Column("target_region", "Target region", Kind.NAME),
         Column("target_name", "Target name", Kind.NAME),
         Column("verdict", "Verdict", Kind.STATUS),
-        Column("note", "Note"),
-        Column("resource_group", "Resource group", Kind.NAME, detail=True),
-        Column("subscription", "Subscription", detail=True),
+        Column("note", "Note", detail=True),
         Column("id", "Resource id", Kind.NAME, detail=True),
     )
     planned = facts.planned_accounts()
@@ -114,8 +112,11 @@ def _resources(facts: Facts) -> Table:
         step = planned.get(judged.resource.id.lower())
         rows.append(
             make_row(
-                resource_cells(judged)
-                | {
+                {
+                    "name": judged.resource.name,
+                    "type": judged.type,
+                    "location": judged.resource.location,
+                    "id": judged.resource.id,
                     "target_type": verdict.target.type,
                     "target_region": step.region if step else verdict.target.region,
                     "target_name": step.name if step else "",
@@ -125,6 +126,16 @@ def _resources(facts: Facts) -> Table:
             )
         )
     return Table("target-resources", "Every resource that has a place in the target", columns, tuple(rows))
+
+
+def _left_out_reasons(facts: Facts) -> Table:
+    number = Counter(out.why for out in (facts.plan.left_out if facts.plan else ()))
+    rows = tuple(
+        make_row({"why": why, "resources": count}, {"resources": Ref("targets", "left-out", {"why": why})})
+        for why, count in number.most_common()
+    )
+    columns = (Column("why", "Why"), *counts(("resources", "Resources")))
+    return Table("left-out-reasons", "Why the plan leaves resources out", columns, rows)
 
 
 def _left_out(facts: Facts) -> Table:

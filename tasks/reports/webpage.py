@@ -6,7 +6,7 @@ Everything is decided here; the template only loops. Markup is made in two ways:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -17,14 +17,14 @@ from markupsafe import Markup, escape
 
 from mappings.report_model import Column, Cover, Kind, Report, Row, Section, Table, Tile, Value
 from tasks.reports.anchors import Anchors
-from tasks.reports.words import NOTHING, cover_facts, moment, said, visible, word
+from tasks.reports.words import NOTHING, QUIET, cover_facts, moment, said, visible, word
 
 ROW_LIMIT = 500
 """Rows of one table on the page; the workbook and the JSON have all."""
 TALL = 16
 """Tables with more rows scroll within their own frame."""
 
-_BREAKS = ("/", "-", "_", ".", ":", "@")
+_BREAKS = ("/", "-", "_", "@", "›")
 _NUMBERS = frozenset({Kind.COUNT, Kind.BYTES, Kind.SHARE, Kind.STARS, Kind.SECONDS})
 
 
@@ -51,6 +51,8 @@ class Grid:
 
     id: str
     caption: str
+    extent: str
+    """How many rows a scrolling frame holds, "" where all are in view."""
     css: str
     heads: tuple[Head, ...]
     lines: tuple[Line, ...]
@@ -143,8 +145,8 @@ def _section(section: Section, anchors: Anchors) -> dict[str, Any]:
 
 
 def _grid(section: Section, table: Table, anchors: Anchors) -> Grid:
-    columns = [column for column in table.columns if not column.detail]
     shown = table.rows[:ROW_LIMIT]
+    columns = [column for column in table.columns if not column.detail and _says_anything(column, shown)]
     notes = [table.note] if table.note else []
     if len(table.rows) > len(shown):
         notes.append(
@@ -161,8 +163,22 @@ def _grid(section: Section, table: Table, anchors: Anchors) -> Grid:
         identity = anchors.row_id(table, number)
         attributes = Markup(' id="{}"').format(identity) if identity else Markup("")
         lines.append(Line(attributes, first, tuple(cells)))
-    css = "tall" if len(shown) > TALL else ""
-    return Grid(table.id, visible(table.caption), css, tuple(heads), tuple(lines), tuple(map(visible, notes)))
+    tall = len(shown) > TALL
+    extent = f"{len(shown):,} rows" if tall else ""
+    return Grid(
+        table.id,
+        visible(table.caption),
+        extent,
+        "tall" if tall else "",
+        tuple(heads),
+        tuple(lines),
+        tuple(map(visible, notes)),
+    )
+
+
+def _says_anything(column: Column, rows: Sequence[Row]) -> bool:
+    """False for a column without a single value, which would only make the page wider."""
+    return any(row.cells[column.key] not in (None, "") for row in rows)
 
 
 def _cell(column: Column, row: Row, anchors: Anchors) -> Markup:
@@ -214,12 +230,13 @@ def _source(text: str) -> Markup:
     if parts.scheme != "https" or not parts.hostname:
         return Markup("<bdi>{}</bdi>").format(visible(text))
     last = parts.path.rstrip("/").rpartition("/")[2]
-    label = f"{parts.hostname.removeprefix('www.')} › {last}" if last else parts.hostname
+    host = "Learn" if parts.hostname == "learn.microsoft.com" else parts.hostname.removeprefix("www.")
+    label = f"{host} › {last}" if last else host
     return Markup('<a href="{}" rel="noreferrer noopener">{}</a>').format(text, _breakable(visible(label)))
 
 
-def _number(value: Value) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+def _number(value: Value) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _bars(table: Table, row: Row) -> list[Markup]:
@@ -232,18 +249,21 @@ def _bars(table: Table, row: Row) -> list[Markup]:
         key = table.bars[0]
         whole = sum(_number(other.cells[key]) for other in table.rows)
         status = next((str(row.cells[c.key]) for c in table.columns if c.kind is Kind.STATUS), "")
-        tone = word(status).tone if status else "plain"
+        tone = word(status).tone if status else QUIET
+        tone = "plain" if tone == QUIET else tone
         parts = [(tone, _number(row.cells[key])), ("rest", whole - _number(row.cells[key]))]
     return [Markup(' class="k-bar">{}').format(_bar(parts))]
 
 
-def _bar(parts: list[tuple[str, float]]) -> Markup:
+def _bar(parts: list[tuple[str, int]]) -> Markup:
     whole = sum(number for _, number in parts)
     rects, at = Markup(""), 0.0
     for tone, number in parts:
         if number:
             width = 100 * number / whole
-            rects += Markup('<rect class="f-{}" x="{:.3f}" width="{:.3f}" height="8"/>').format(tone, at, width)
+            # A hair of paper between the parts, so that they are told apart without their colours.
+            drawn = max(width - 0.3, 0.2)
+            rects += Markup('<rect class="f-{}" x="{:.2f}" width="{:.2f}" height="8"/>').format(tone, at, drawn)
             at += width
     return Markup('<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">{}</svg>').format(
         rects

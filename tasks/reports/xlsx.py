@@ -231,9 +231,8 @@ def _table_sheet(book: Any, report: Report, sheet: Sheet, number: int, formats: 
         page.write_string(1, 0, fits(sheet.note), formats.soft)
     for at, column in enumerate(sheet.columns):
         page.set_column(at, at, max(_WIDTHS[column.kind], len(column.title) + 4), formats.by_kind[column.kind])
-    for line, row in enumerate(sheet.rows, start=_HEADER_ROW + 1):
-        for at, column in enumerate(sheet.columns):
-            _write(page, line, at, row.cells[column.key], column.kind, formats)
+    for at, column in enumerate(sheet.columns):
+        _write_column(page, at, column, [row.cells[column.key] for row in sheet.rows], formats)
     page.add_table(
         _HEADER_ROW,
         0,
@@ -249,19 +248,28 @@ def _table_sheet(book: Any, report: Report, sheet: Sheet, number: int, formats: 
     page.repeat_rows(_HEADER_ROW)
 
 
-def _write(page: Any, line: int, at: int, value: Value, kind: Kind, formats: _Formats) -> None:
-    if value is None or value == "":
-        return
-    form = formats.by_kind[kind]
-    match kind:
+def _write_column(page: Any, at: int, column: Column, values: Sequence[Value], formats: _Formats) -> None:
+    form = formats.by_kind[column.kind]
+    cells = ((line, value) for line, value in enumerate(values, start=_HEADER_ROW + 1) if value not in (None, ""))
+    match column.kind:
         case Kind.COUNT | Kind.BYTES | Kind.SHARE | Kind.STARS | Kind.SECONDS:
-            page.write_number(line, at, value, form)
+            for line, value in cells:
+                page.write_number(line, at, value, form)
         case Kind.STATUS:
-            known = word(str(value))
-            page.write_string(line, at, fits(known.label), formats.tones.get(known.tone, form))
+            for line, value in cells:
+                known = word(str(value))
+                page.write_string(line, at, fits(known.label), formats.tones.get(known.tone, form))
         case Kind.TIME:
-            page.write_datetime(line, at, datetime.fromisoformat(str(value)).replace(tzinfo=None), form)
+            for line, value in cells:
+                page.write_datetime(line, at, datetime.fromisoformat(str(value)).replace(tzinfo=None), form)
         case Kind.DATE:
-            page.write_datetime(line, at, date.fromisoformat(str(value)), form)
+            for line, value in cells:
+                page.write_datetime(line, at, date.fromisoformat(str(value)), form)
         case Kind.TEXT | Kind.NAME | Kind.SOURCE:
-            page.write_string(line, at, fits(str(value)), form)
+            # The same reason, type or group stands in thousands of rows.
+            known_texts: dict[Value, str] = {}
+            for line, value in cells:
+                text = known_texts.get(value)
+                if text is None:
+                    text = known_texts[value] = fits(str(value))
+                page.write_string(line, at, text, form)

@@ -1,4 +1,4 @@
-"""A made-up county to look at reports with: `python -m tests.reports.sample DIR` writes every stage of its migration."""
+"""A made-up county to look at reports with: `python -m tests.reports.sample DIR` writes each stage of its move."""
 
 from __future__ import annotations
 
@@ -66,12 +66,13 @@ RETIRED = Finding(
     "Create the address as Standard, static.",
 )
 PATTERNS = (
-    Pattern("Microsoft.Compute/virtualMachines", "vm-app", 22, V.READY, "compute.vm", "The size is offered in the region."),
+    Pattern("Microsoft.Compute/virtualMachines", "vm-app", 22, V.READY, "compute.vm", "The size is offered."),
     Pattern("Microsoft.Compute/disks", "disk", 26, V.READY, "compute.disk", "Managed disks of this SKU are offered."),
-    Pattern("Microsoft.Network/networkInterfaces", "nic", 24, V.READY, "network.nic", "Network interfaces are offered."),
+    Pattern("Microsoft.Network/networkInterfaces", "nic", 24, V.READY, "network.nic", "Interfaces are offered."),
     Pattern("Microsoft.Network/virtualNetworks", "vnet", 5, V.READY, "network.vnet", "Virtual networks are offered."),
     Pattern(
-        "Microsoft.Network/publicIPAddresses", "pip", 7, V.READY, "network.public-ip", "Standard addresses are offered.",
+        "Microsoft.Network/publicIPAddresses", "pip", 7, V.READY, "network.public-ip",
+        "Standard addresses are offered.",
         findings=(RETIRED,),
     ),
     Pattern("Microsoft.KeyVault/vaults", "kv", 6, V.READY_WITH_CHANGES, "keyvault.vault",
@@ -103,8 +104,10 @@ PATTERNS = (
     Pattern("Microsoft.CognitiveServices/accounts", "vision", 3, V.REPLACE, "ai.kind-not-offered",
             "An account of the kind ComputerVision.Preview is not offered.",
             "Use the generally available kind in usgovvirginia."),
-    Pattern("Microsoft.Insights/components", "appi", 10, V.READY, "monitor.app-insights", "Workspace-based components are offered."),
-    Pattern("Microsoft.OperationalInsights/workspaces", "log", 4, V.READY, "monitor.workspace", "Workspaces are offered."),
+    Pattern("Microsoft.Insights/components", "appi", 10, V.READY, "monitor.app-insights",
+            "Workspace-based components are offered."),
+    Pattern("Microsoft.OperationalInsights/workspaces", "log", 4, V.READY, "monitor.workspace",
+            "Workspaces are offered."),
     Pattern("Microsoft.RecoveryServices/vaults", "rsv", 3, V.READY_WITH_CHANGES, "backup.vault",
             "Vaults are offered; recovery points do not cross between clouds.",
             "Keep the source vault until the last recovery point that must be kept has expired."),
