@@ -14,7 +14,7 @@ from mappings.objects import BlobType, HttpHeaders
 from mappings.states import Change, Outcome, ProofLevel, Route
 from tasks.copiers.engine import copy_shard
 from tasks.progress import Progress
-from tests.copiers.bench_of import SHARD, Pair, outcomes
+from tests.copiers.bench_of import SHARD, Pair, killed_at, outcomes
 
 ROUTES = pytest.mark.parametrize("mode", ["pull", "stream"])
 
@@ -263,6 +263,35 @@ async def test_a_strangers_blob_is_never_overwritten() -> None:
     assert {blob.data for blob in pair.target.containers_["c"].values()} == {b"hers"}
     rows = await pair.run()
     assert set(outcomes(rows).values()) == {Outcome.FAILED}, "a failure is no evidence"
+
+
+@ROUTES
+async def test_a_stranger_who_writes_in_mid_copy_is_not_overwritten(mode: str) -> None:
+    """Breaks when a 409 or 412 of the commit is answered by overwriting whatever stands there."""
+    pair = Pair(mode=mode)
+    pair.source.write("c", "x", b"ours")
+
+    def intrude(operation: str, name: str) -> None:
+        if operation.startswith("put_blob") and "x" not in pair.target.containers_["c"]:
+            pair.target.write("c", "x", b"hers!", metadata={"by": "her"})
+
+    pair.target.hook = intrude
+    row = (await pair.run())[("x", "")]
+    assert row.outcome is Outcome.FAILED and row.target_etag == ""
+    assert pair.target.containers_["c"]["x"].data == b"hers!"
+
+
+@ROUTES
+@pytest.mark.parametrize("step", range(1, 60, 2))
+async def test_killed_at_any_request_the_next_run_neither_loses_nor_doubles(mode: str, step: int) -> None:
+    """Breaks when a snapshot that a killed attempt had taken is taken twice, or a half-written blob is not known."""
+    pair = Pair(mode=mode)
+    fill(pair)
+    await killed_at(pair, step)
+    rows = await pair.run()
+    assert {row.outcome for row in rows.values()} <= {Outcome.COPIED, Outcome.SAME}
+    assert all(row.change is not Change.EXTRA for row in rows.values())
+    pair.assert_equal()
 
 
 async def test_equal_content_at_the_target_is_adopted() -> None:
