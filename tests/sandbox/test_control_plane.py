@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import jwt
 import pytest
 from azure.core import AzureClouds
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
@@ -17,6 +18,7 @@ from azure.mgmt.resource.subscriptions import SubscriptionClient
 from azure.mgmt.resourcegraph import ResourceGraphClient
 from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 from azure.mgmt.storage import StorageManagementClient
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.conftest import RunningSandbox
 from tests.sandbox.tiny_estate import MANY, SECOND, SOURCE, TARGET, key_of
@@ -159,6 +161,17 @@ class FixedToken:
         return self._token
 
 
+def forge(token: str, algorithm: str) -> str:
+    """The claims of a token, signed by somebody who has not the cloud's key."""
+    keys: dict[str, Any] = {
+        "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+        "HS256": "guessed by an attacker, long enough",
+        "none": None,
+    }
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode(claims, keys[algorithm], algorithm=algorithm)
+
+
 class TestTokens:
     @pytest.mark.parametrize(("of", "at"), [("commercial", "government"), ("government", "commercial")])
     def test_token_of_the_other_cloud_is_refused(self, tiny_sandbox: RunningSandbox, of: str, at: str) -> None:
@@ -166,6 +179,15 @@ class TestTokens:
         foreign = FixedToken(sign_in(tiny_sandbox, of).get_token(ARM_SCOPES[of]))
         with pytest.raises(ClientAuthenticationError) as caught:
             list(Clients(tiny_sandbox, at, foreign).subscriptions.subscriptions.list())
+        assert caught.value.status_code == 401
+
+    @pytest.mark.parametrize("algorithm", ["RS256", "HS256", "none"])
+    def test_forged_token_is_refused(self, tiny_sandbox: RunningSandbox, algorithm: str) -> None:
+        """Breaks if claims are believed: these are the right ones, under a signature of somebody else's or none."""
+        good = sign_in(tiny_sandbox, "government").get_token(ARM_SCOPES["government"])
+        forged = FixedToken(good._replace(token=forge(good.token, algorithm)))
+        with pytest.raises(ClientAuthenticationError) as caught:
+            list(Clients(tiny_sandbox, "government", forged).subscriptions.subscriptions.list())
         assert caught.value.status_code == 401
 
     def test_storage_token_is_refused_by_arm(self, tiny_sandbox: RunningSandbox) -> None:

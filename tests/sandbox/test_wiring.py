@@ -16,7 +16,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.blob.aio import BlobServiceClient as AioBlobServiceClient
 
 from tests.conftest import ROOT, RunningSandbox
-from tests.sandbox.test_control_plane import Clients, FixedToken, aio_sign_in, government_storage, sign_in
+from tests.sandbox.test_control_plane import Clients, FixedToken, aio_sign_in, forge, government_storage, sign_in
 from tests.sandbox.tiny_estate import key_of
 
 pytestmark = pytest.mark.sandbox
@@ -78,6 +78,17 @@ class TestIdentities:
         )
         with pytest.raises(ClientAuthenticationError) as caught:
             list(client.list_containers())
+        assert caught.value.status_code == 401
+
+    def test_forged_token_is_refused(self, tiny_sandbox: RunningSandbox) -> None:
+        """Breaks if claims are believed: these are the right ones, under somebody else's signature."""
+        good = sign_in(tiny_sandbox, "commercial").get_token("https://storage.azure.com/.default")
+        with pytest.raises(ClientAuthenticationError) as caught:
+            list(
+                source_blobs(
+                    tiny_sandbox, FixedToken(good._replace(token=forge(good.token, "RS256")))
+                ).list_containers()
+            )
         assert caught.value.status_code == 401
 
     def test_account_that_does_not_exist_has_no_name(self, tiny_sandbox: RunningSandbox) -> None:
