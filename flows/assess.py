@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect import flow
 
@@ -12,8 +15,8 @@ from flows.reporting import account_of, gather, movable_accounts
 from flows.wiring import Bench, now
 from mappings.assess import assess as judge
 from mappings.assess import assessment_to_json
-from mappings.errors import ExitCode, GovliftError
-from mappings.model import Assessment, ContainerSurvey, Gap, Inventory
+from mappings.errors import ExitCode, FixTheInput, GovliftError, GrantAccess, TryLater
+from mappings.model import ContainerSurvey, Gap, Inventory
 from mappings.naming import candidates
 from mappings.runs import RunKind
 from tasks.catalogue import load_catalogue
@@ -21,6 +24,10 @@ from tasks.inventory import inventory as list_estate
 from tasks.inventory import survey
 from tasks.publish import publish, report
 from tasks.targets import check_names
+
+if TYPE_CHECKING:
+    from tasks.clients.arm import TargetArm
+    from tasks.clients.management import ProviderType
 
 log = logging.getLogger("govlift")
 
@@ -42,9 +49,12 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         log.info("inventory: %s resources, %s gaps", f"{len(seen.resources):,}", len(seen.gaps))
         if survey_data:
             seen = await _surveyed(bench, seen)
-        assessment = _judged(bench, seen)
-        bench.ledger.writer.save_assessment(book.run_id, assessment)
-        _record_names(bench, assessment)
+        seen, live = _asked(bench, seen)
+        target = bench.settings.target
+        assessment = judge(
+            seen, load_catalogue(), region_overrides=target.regions, default_region=target.region, live=live
+        )
+        bench.ledger.writer.save_assessment(book.run_id, assessment, now=now())
         value = gather(bench)
         await report(value, bench.folder)
         counts = assessment.by_verdict()
@@ -83,40 +93,44 @@ async def _surveyed(bench: Bench, seen: Inventory) -> Inventory:
         gaps.extend(missing)
     objects, size = sum(c.objects for c in containers), sum(c.bytes for c in containers)
     log.info("survey: %s objects, %s bytes in %s containers", f"{objects:,}", f"{size:,}", len(containers))
-    return with_data(seen, containers, gaps)
-
-
-def with_data(seen: Inventory, containers: list[ContainerSurvey], gaps: list[Gap]) -> Inventory:
-    """The inventory with container surveys and further gaps."""
-    from dataclasses import replace
-
     return replace(seen, containers=tuple(containers), gaps=(*seen.gaps, *gaps))
 
 
-def _judged(bench: Bench, seen: Inventory) -> Assessment:
-    target = bench.settings.target
-    return judge(seen, load_catalogue(), region_overrides=target.regions, default_region=target.region)
+def _asked(bench: Bench, seen: Inventory) -> tuple[Inventory, Mapping[str, ProviderType] | None]:
+    """What the target offers, and which names are free there; a target that does not answer yet is a gap."""
+    accounts = [account_of(r) for r in movable_accounts(seen, bench.settings)]
+    try:
+        bench.target_session.prove()
+        arm = bench.target_arm()
+        live = arm.providers()
+        bench.ledger.writer.record("names", _free_names(bench, arm, accounts), now=now())
+    except (GrantAccess, TryLater, FixTheInput) as wrong:
+        log.warning("the target was not asked: %s", wrong.sentence)
+        gap = Gap(
+            f"/subscriptions/{bench.settings.target.subscription}",
+            "what the target offers and which account names are free there; verdicts rest on the catalogue only",
+            wrong.sentence,
+            type(wrong).__name__,
+            wrong.next_step,
+        )
+        return replace(seen, gaps=(*seen.gaps, gap)), None
+    return seen, live
 
 
-def _record_names(bench: Bench, assessment: Assessment) -> None:
-    """Ask the target which storage account names are free, and remember the answer for the plan."""
-    accounts = [account_of(r) for r in movable_accounts(assessment.inventory, bench.settings)]
-    if not accounts:
-        return
-    bench.target_session.prove()
-    arm = bench.target_arm()
+def _free_names(bench: Bench, arm: TargetArm, accounts: list[str]) -> dict[str, str]:
+    """A free name in the target for every source account, its own where that is free."""
     chosen: dict[str, str] = {}
+    # A name that is ours already was made by an earlier run of this migration.
     own = {info.name for info in arm.accounts()}
     for account in accounts:
         wanted = bench.settings.target.account_names.get(account)
         for name in [wanted] if wanted else candidates(account):
-            # A name that is ours already was made by an earlier run of this migration.
-            if name in chosen.values():
-                continue
-            if name in own or check_names(arm, [name])[name].free:
+            if name not in chosen.values() and (name in own or check_names(arm, [name])[name].free):
                 chosen[account] = name
                 break
-    bench.ledger.writer.record("names", chosen, now=now())
-
-
-__all__ = ["assess"]
+        else:
+            raise FixTheInput(
+                f'The name "{wanted or account}" is not free in the target.',
+                next_step=f"Choose another name for {account} in target.account_names.",
+            )
+    return chosen

@@ -88,9 +88,10 @@ def _first_copy(stages: _Stages) -> None:
 class _Stages:
     """Runs the commands as a person would, and keeps what they said."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
         self.directory = directory
-        self.environment = dict(environment)
+        # Not a copy: the address of the Prefect server comes later.
+        self.environment = environment
         self.all: list[Stage] = []
 
     def run(self, *words: str, expect: ExitCode = ExitCode.OK) -> Stage:
@@ -122,7 +123,7 @@ class _Stages:
 
 def _essence(output: Mapping[str, Any]) -> str:
     """The part of a JSON answer that fits on a screen."""
-    keys = ("id", "state", "detail", "objects", "bytes", "routes", "proof", "seconds")
+    keys = ("id", "state", "detail", "changes", "objects", "bytes", "routes", "proof", "seconds")
     return "\n".join(f"  {key}: {output[key]}" for key in keys if key in output)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mappings.runs import RunKind
 from mappings.states import ProofLevel, RunState, ShardState, StepState
 from tasks.copiers.engine import CopyRules
 from tasks.copiers.routes import RouteBook
+from tasks.manifests import changes_in
 from tasks.progress import Progress
 from tasks.proof import ProofWork, Proved
 from tasks.provision import provision, provision_container
@@ -73,7 +75,7 @@ async def run_plan(bench: Bench, plan: Plan, kind: RunKind) -> Outcome:
     async with recorded(bench, kind, plan_id=plan.id, run_id=stopped) as book:
         bench.source_session.prove()
         bench.target_session.prove()
-        prove_target(bench.target_session, bench.target_arm(), bench.settings)
+        prove_target(bench.target_session, bench.target_arm(), bench.settings, accounts=made_before(bench, plan))
         await provision_all(bench, plan)
         bench.ledger.writer.open_shards(book.run_id, shards, now=now())
         routes = await copy_all(bench, book, shards)
@@ -120,6 +122,13 @@ async def provision_all(bench: Bench, plan: Plan) -> None:
         log.info("provision: %s", done)
 
 
+def made_before(bench: Bench, plan: Plan) -> list[str]:
+    """Target accounts that the plan's provisioning has made already."""
+    states = bench.ledger.reader.steps(plan.id)
+    accounts = [step for step in plan.steps if isinstance(step, CreateStorageAccount)]
+    return [step.name for step in accounts if states.get(step.id) is StepState.DONE]
+
+
 async def copy_all(bench: Bench, book: RunBook, shards: list[CopyShard]) -> list[str]:
     """Copy every open shard of the run; returns how routes were chosen and changed, for a reader."""
     progress = Progress(
@@ -161,7 +170,7 @@ async def probe_all(bench: Bench, shards: list[CopyShard], routes: RouteBook) ->
 async def verify_all(bench: Bench, book: RunBook) -> Proved:
     """Compare the target's own listing with every manifest of the run (L0), object by object."""
     total = Proved()
-    records = [r for r in bench.ledger.reader.shards(book.run_id) if r.state is ShardState.DONE]
+    records = [record for record in bench.ledger.reader.shards(book.run_id) if record.manifest]
     progress = Progress(total_objects=sum(record.tally.listed for record in records))
     work = ProofWork(folder=bench.folder, level=ProofLevel.L0, share=1.0, seed=book.run_id, progress=progress)
     async with shown("verify", progress):
@@ -189,10 +198,15 @@ def settle(bench: Bench, book: RunBook, proved: Proved) -> None:
 
 
 def summary_of(book: RunBook, bench: Bench) -> dict[str, Any]:
-    """The closing object of `migrate`, `resync` and `verify` with --json."""
+    """The closing object of `migrate` and `resync` with --json."""
     run = bench.ledger.reader.run(book.run_id)
     seconds = ((run.finished or now()) - run.started).total_seconds()
-    return {"run": book.run_id, "state": book.state.value, "detail": book.detail} | counts(book.tally, seconds)
+    changes: Counter[str] = Counter()
+    for record in bench.ledger.reader.shards(book.run_id):
+        if record.manifest:
+            changes.update(changes_in(bench.folder / record.manifest))
+    told = {"run": book.run_id, "state": book.state.value, "detail": book.detail, "changes": dict(changes)}
+    return told | counts(book.tally, seconds)
 
 
 async def tell(bench: Bench, kind: RunKind, summary: dict[str, Any]) -> None:

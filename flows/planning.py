@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,8 @@ def make(config: Path) -> tuple[Plan, list[str], Any]:
             next_step="Run `govlift assess`, check its gaps, then plan again.",
         )
     plan = make_plan(assessment, bench.settings, names_of(reader), now=now())
-    bench.ledger.writer.save_plan(plan)
-    return plan, explain(plan), plan_to_json(plan)
+    bench.ledger.writer.save_plan(plan, now=now())
+    return plan, explain(plan), {"id": plan.id} | json.loads(plan_to_json(plan))
 
 
 def names_of(reader: LedgerReader) -> dict[str, str]:

@@ -49,5 +49,5 @@ async def grown(bench: Bench, plan: Plan) -> Plan:
     wider = extend_plan(plan, found, bench.settings, now=now()) if found else plan
     if wider.id != plan.id:
         log.info("plan %s extends %s by %s new containers", wider.id, plan.id, len(found))
-        bench.ledger.writer.save_plan(wider)
+        bench.ledger.writer.save_plan(wider, now=now())
     return wider

@@ -152,15 +152,21 @@ def read_manifest(path: Path) -> Iterator[EvidenceRow]:
     Raises:
         DoNotTrust: the file is gone, or is no manifest.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    with _readable(path), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
+            columns = [batch.column(name).to_pylist() for name in _COLUMNS]
+            for values in zip(*columns, strict=True):
+                yield _row(dict(zip(_COLUMNS, values, strict=True)))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-                columns = [batch.column(name).to_pylist() for name in _COLUMNS]
-                for values in zip(*columns, strict=True):
-                    yield _row(dict(zip(_COLUMNS, values, strict=True)))
+        yield
     except FileNotFoundError:
         raise DoNotTrust(f"The manifest {path} is gone.", next_step=_RESTORE) from None
     except (pa.ArrowException, KeyError, OSError) as wrong:
@@ -180,6 +186,15 @@ def read_parts(folder: Path, parts: list[Span[str]]) -> Iterator[EvidenceRow]:
         for row in read_manifest(folder / part.covered_by):
             if part.holds(row.name):
                 yield row
+
+
+def changes_in(path: Path) -> dict[str, int]:
+    """How many rows of a manifest have each change; reads that one column. Raises as `read_manifest`."""
+    import pyarrow.parquet as pq
+
+    with _readable(path):
+        counted = pq.read_table(path, columns=["change"]).column("change").value_counts().to_pylist()
+    return {str(one["values"]): int(one["counts"]) for one in counted}
 
 
 def read_meta(path: Path) -> dict[str, Any]:

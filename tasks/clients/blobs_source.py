@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 from azure.core import MatchConditions
 
 from mappings.clouds import Cloud
+from mappings.errors import SwitchRoute
 from mappings.objects import ContainerSettings, ListedObject
 from tasks.clients.blobs_account import BlobAccount
 from tasks.clients.errors import object_errors
 from tasks.clients.sas import SasMint
+from tasks.copiers.base import COPY_SOURCE_TOO_LONG
 
 if TYPE_CHECKING:
     from tasks.clients.session import Session
+
+
+LONGEST_COPY_SOURCE = 2048
+"""Characters of `x-ms-copy-source` (REST, "Put Blob From URL": "up to 2 KiB in length")."""
 
 
 class SourceBlobClient:
@@ -65,4 +71,10 @@ class SourceBlobClient:
             self._mint = SasMint(self.wire.service, self.account, self._key)
         token = await self._mint.token(container)
         url = self.wire.blob(container, item.name, item.snapshot).url
-        return f"{url}{'&' if '?' in url else '?'}{token}"
+        url = f"{url}{'&' if '?' in url else '?'}{token}"
+        if len(url) > LONGEST_COPY_SOURCE:
+            raise SwitchRoute(
+                f"The URL of this blob has {len(url):,} characters, too many for a copy source.",
+                code=COPY_SOURCE_TOO_LONG,
+            )
+        return url

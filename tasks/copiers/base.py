@@ -14,6 +14,8 @@ from typing import Protocol
 from mappings.fidelity import Features
 from mappings.objects import BlobType, ContainerSettings, HttpHeaders, ListedObject, Written
 
+COPY_SOURCE_TOO_LONG = "CopySourceTooLong"
+
 
 class SourceBlobs(Protocol):
     """Read access to one source account. There is no method that writes."""
@@ -41,7 +43,11 @@ class SourceBlobs(Protocol):
         ...
 
     async def pull_url(self, container: str, item: ListedObject) -> str:
-        """URL with a read-only SAS for the target service, valid for at least another 30 minutes."""
+        """URL with a read-only SAS for the target service, valid for at least another 30 minutes.
+
+        Raises:
+            SwitchRoute: the URL is longer than a copy source may be (code `COPY_SOURCE_TOO_LONG`).
+        """
         ...
 
 

@@ -19,6 +19,7 @@ from mappings.errors import (
 from mappings.fidelity import adapted
 from mappings.objects import BlobType, ListedObject
 from mappings.states import Route
+from tasks.copiers.base import COPY_SOURCE_TOO_LONG
 from tasks.copiers.bench import Bench
 from tasks.copiers.blobs import Landed, move
 from tasks.copiers.proving import Proof, compare, prove
@@ -125,7 +126,9 @@ class Delivery:
         if self.route is Route.STREAM or not routes.may_fall_back:
             remedy = 'Set route = "auto" in [copy], or let the target service reach the source account.'
             raise ObjectRefused(f"{wrong.sentence} {remedy}", code=wrong.code, status=wrong.status)
-        routes.refused(self.bench.source.account, self.bench.target.account, self.item.name, wrong.sentence)
+        pair = self.bench.source.account, self.bench.target.account
+        # A name that is too long for a copy source says nothing about the pair.
+        routes.refused(*pair, self.item.name, wrong.sentence, of_pair=wrong.code != COPY_SOURCE_TOO_LONG)
         self.route = Route.STREAM
 
     async def _wait(self, wrong: SlowDown) -> None:

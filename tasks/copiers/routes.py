@@ -66,11 +66,19 @@ class RouteBook:
         self._routes[pair] = route if self.may_fall_back else Route.PULL
         self._tell(pair, self._routes[pair], "", reason or "the probe passed")
 
-    def refused(self, source_account: str, target_account: str, name: str, reason: str) -> None:
-        """The target service could not read `name` from the source: that object streams, and after enough the pair."""
+    def refused(
+        self, source_account: str, target_account: str, name: str, reason: str, *, of_pair: bool = True
+    ) -> None:
+        """The target service could not read `name` from the source: that object streams, and after enough the pair.
+
+        Args:
+            of_pair: False where the reason is the object's own and says nothing about the others.
+        """
         pair = (source_account, target_account)
-        count = self._refused_in_a_row[pair] = self._refused_in_a_row.get(pair, 0) + 1
         self._tell(pair, Route.STREAM, name, reason)
+        if not of_pair:
+            return
+        count = self._refused_in_a_row[pair] = self._refused_in_a_row.get(pair, 0) + 1
         if count == self._patience:
             self._routes[pair] = Route.STREAM
             self._tell(pair, Route.STREAM, "", f"{count} objects in a row could not be pulled")
