@@ -66,7 +66,6 @@ class BlobService:
         self.counters = Counters()
         self.hooks: list[Hook] = []
         self._gate = Gate(verify_bearer, authorization_uri)
-        self._good_versions: set[str] = set()
 
     # Accounts
 
@@ -183,7 +182,7 @@ class BlobService:
     def application(self) -> web.Application:
         """The service as an application, for any number of hosts of its suffix."""
         application = web.Application(client_max_size=MAX_BODY)
-        application.router.add_route("*", "/{tail:.*}", self.handle)
+        application.router.add_route("*", r"/{tail:[\s\S]*}", self.handle)
         return application
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -249,8 +248,6 @@ class BlobService:
     def _version(self, headers: Mapping[str, str], query: Mapping[str, str]) -> str:
         """The version of the request: its header, else that of its SAS."""
         version = headers.get("x-ms-version") or query.get("sv", _UNVERSIONED)
-        if version not in self._good_versions:
-            if not _VERSION.match(version) or (self.max_version and version > self.max_version):
-                raise bad_header("x-ms-version", version)
-            self._good_versions.add(version)
+        if not _VERSION.match(version) or (self.max_version and version > self.max_version):
+            raise bad_header("x-ms-version", version)
         return version
