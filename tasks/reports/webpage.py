@@ -84,6 +84,7 @@ def render_html(report: Report, digest: str) -> str:
         sections=[_section(section, anchors) for section in report.sections],
         signatures=report.signatures,
         digest=digest,
+        made_by=visible(f"govlift {report.cover.version}, {moment(report.cover.made_at)}"),
         icons=_ICONS,
     )
 
