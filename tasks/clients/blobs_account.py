@@ -5,6 +5,7 @@ The two clients of the engine build on it. SDK values become ours here, SDK erro
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator
@@ -16,12 +17,12 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
 from mappings.clouds import Cloud
-from mappings.errors import Corrupted, ObjectError, ObjectRefused
+from mappings.errors import Corrupted, ObjectError, ObjectRefused, SlowDown
 from mappings.objects import ContainerSettings, ListedObject
 from tasks.clients.blob_values import listed, policy_of
 from tasks.clients.crc64 import crc64, from_bytes
 from tasks.clients.errors import object_errors
-from tasks.clients.patience import Patience, SpokenVersion
+from tasks.clients.patience import Patience, SpokenVersion, pause
 from tasks.clients.session import HostGuard
 
 if TYPE_CHECKING:
@@ -177,10 +178,21 @@ class BlobAccount:
             yield await self._range(container, item, start, min(RANGE, end - start), of_source)
 
     async def _range(self, container: str, item: ListedObject, start: int, length: int, of_source: bool) -> bytes:
-        for _ in range(_READS):
-            data, told = await self._get(container, item, start, length, of_source)
+        lost: ObjectRefused | None = None
+        for number in range(_READS):
+            try:
+                data, told = await self._get(container, item, start, length, of_source)
+            except ObjectRefused as wrong:
+                if wrong.status not in (200, 206):
+                    raise
+                # The answer began well, and its body broke off.
+                lost = wrong
+                await asyncio.sleep(pause(number + 1))
+                continue
             if len(data) == length and (told is None or told == crc64(data)):
                 return data
+        if lost is not None:
+            raise SlowDown(lost.sentence, code="BrokenOff", status=lost.status)
         raise Corrupted(
             f"Bytes {start}-{start + length - 1} of {self.called(container, item.name)} did not fit their CRC64 or "
             f"length in {_READS} reads.",

@@ -80,7 +80,8 @@ class TargetBlobClient:
             made = True
         except CompareTarget as wrong:
             if wrong.code != "ContainerAlreadyExists":
-                raise
+                # E.g. PublicAccessNotPermitted, ContainerBeingDeleted: there is nothing to compare.
+                raise ObjectRefused(wrong.sentence, code=wrong.code, status=wrong.status) from None
             made = False
         there = ContainerSettings(settings.name, metadata, settings.public_access)
         if not made:
