@@ -11,13 +11,14 @@ from datetime import datetime
 from mappings.model import Assessment
 from mappings.plan import Plan
 from mappings.report_balance import balance_flags, balance_section
+from mappings.report_conditions import blockers_section, unknowns_section
 from mappings.report_data import data_section, results_section, runs_section
 from mappings.report_facts import ReportHead, gather_facts, head_of, standing_shards
 from mappings.report_json import report_digest, report_from_json, report_to_json
 from mappings.report_limits import findings_section, gaps_section, limits_section
 from mappings.report_model import SCHEMA_VERSION, Report
 from mappings.report_objects import differences_section, exceptions_section
-from mappings.report_resources import blockers_section, readiness_section, register_section, unknowns_section
+from mappings.report_resources import readiness_section, register_section
 from mappings.report_summary import SIGNATURES, cover_of, sentences_of, tiles_of
 from mappings.report_targets import targets_section
 from mappings.runs import ObjectNote, RunRecord, ShardRecord

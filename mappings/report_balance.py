@@ -142,7 +142,8 @@ def _plan_pair(facts: Facts) -> Comparison:
     plan = facts.plan
     ids = {judged.resource.id.lower() for judged in facts.judged}
     out = {left.resource_id.lower() for left in plan.left_out} if plan else set()
-    told = (set(facts.planned_accounts()) | out) & ids
+    groups = {step.source_id.lower() for step in facts.planned_groups()}
+    told = (set(facts.planned_accounts()) | groups | out) & ids
     return Comparison(
         "Resources and plan", "resources in the inventory", len(ids), "moved or left out by the plan", len(told)
     )

@@ -136,7 +136,7 @@ def _further_rules(facts: Facts) -> tuple[Table, Table]:
 
 _RULE_COLUMNS = (
     Column("rule", "Rule", Kind.NAME),
-    Column("verdict", "Verdict by itself", Kind.STATUS),
+    Column("verdict", "Verdict by itself", Kind.STATUS, detail=True),
     *counts(("resources", "Resources")),
     Column("reason", "Why"),
     Column("remedy", "What to do"),

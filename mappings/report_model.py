@@ -76,7 +76,7 @@ class Row:
     cells: Mapping[str, Value]
     """Column key -> value; every column of the table is present."""
     links: Mapping[str, Ref] = field(default_factory=dict)
-    """Column key -> the rows behind the number in that cell."""
+    """Column key -> the rows behind the number in that cell, or, for a text, the rows that explain it."""
 
 
 @dataclass(frozen=True, slots=True)

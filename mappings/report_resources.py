@@ -1,4 +1,4 @@
-"""Sections about resources and their verdicts: readiness, blockers and conditions, unknowns, the full register."""
+"""Sections about all resources: readiness, and the register that holds every one with its verdict."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mappings.model import Verdict
 from mappings.report_facts import Facts, Judged
 from mappings.report_model import Column, Kind, Ref, Row, Section, Table, Value
-from mappings.report_words import VERDICT_MEANS, VERDICT_ORDER, are, counted, counts, listing, make_row
+from mappings.report_words import VERDICT_MEANS, VERDICT_ORDER, are, counted, counts, make_row
 from mappings.states import VerdictKind
 
 VERDICT_PLACES = {
@@ -135,16 +134,7 @@ def _by_subscription(facts: Facts) -> Table:
     return Table("readiness-by-subscription", "Readiness by subscription", columns, tuple(rows), bars=_BARS)
 
 
-_RULE_COLUMNS = (
-    Column("rule", "Rule", Kind.NAME),
-    Column("verdict", "Verdict", Kind.STATUS),
-    Column("resources", "Resources", Kind.COUNT),
-    Column("reason", "Why"),
-    Column("remedy", "What to do"),
-    Column("source", "Source", Kind.SOURCE),
-    Column("checked", "Checked", Kind.DATE),
-)
-_RESOURCE_COLUMNS = (
+RESOURCE_COLUMNS = (
     Column("name", "Resource", Kind.NAME),
     Column("type", "Type", Kind.NAME),
     Column("resource_group", "Resource group", Kind.NAME),
@@ -152,7 +142,7 @@ _RESOURCE_COLUMNS = (
     Column("location", "Region", Kind.NAME),
     Column("verdict", "Verdict", Kind.STATUS, detail=True),
     Column("rule", "Rule", Kind.NAME),
-    Column("reason", "Why"),
+    Column("reason", "Why", detail=True),
     Column("remedy", "What to do", detail=True),
     Column("source", "Source", Kind.SOURCE, detail=True),
     Column("checked", "Checked", Kind.DATE, detail=True),
@@ -162,114 +152,35 @@ _RESOURCE_COLUMNS = (
     Column("id", "Resource id", Kind.NAME, detail=True),
 )
 _REGISTER_COLUMNS = tuple(
-    replace(column, detail={"verdict": False, "reason": True}.get(column.key, column.detail))
-    for column in _RESOURCE_COLUMNS
+    replace(column, detail=False) if column.key == "verdict" else column for column in RESOURCE_COLUMNS
 )
 
 
-def resource_cells(judged: Judged) -> dict[str, Value]:
-    """What every table of resources says of one."""
-    resource = judged.resource
-    return {
+def resource_row(judged: Judged, why: Ref | None = None) -> Row:
+    """What every table of resources says of one.
+
+    Args:
+        why: the row that explains the rule, linked from the rule's name.
+    """
+    resource, verdict = judged.resource, judged.verdict
+    cells: dict[str, Value] = {
         "name": resource.name,
         "type": judged.type,
         "resource_group": resource.resource_group,
         "subscription": judged.subscription,
         "location": resource.location,
+        "verdict": judged.word,
+        "rule": verdict.rule if verdict else "",
+        "reason": verdict.reason if verdict else "",
+        "remedy": verdict.remedy if verdict else "",
+        "source": verdict.source if verdict else "",
+        "checked": verdict.checked.isoformat() if verdict and verdict.checked else None,
+        "confidence": verdict.confidence.value if verdict else "",
+        "target_type": verdict.target.type if verdict else "",
+        "target_region": verdict.target.region if verdict else "",
         "id": resource.id,
     }
-
-
-def _resource_row(judged: Judged) -> Row:
-    verdict = judged.verdict
-    return make_row(
-        resource_cells(judged)
-        | {
-            "verdict": judged.word,
-            "rule": verdict.rule if verdict else "",
-            "reason": verdict.reason if verdict else "",
-            "remedy": verdict.remedy if verdict else "",
-            "source": verdict.source if verdict else "",
-            "checked": verdict.checked.isoformat() if verdict and verdict.checked else None,
-            "confidence": verdict.confidence.value if verdict else "",
-            "target_type": verdict.target.type if verdict else "",
-            "target_region": verdict.target.region if verdict else "",
-        }
-    )
-
-
-def _with_verdict(facts: Facts, kind: VerdictKind) -> list[tuple[Judged, Verdict]]:
-    return [(j, j.verdict) for j in facts.judged if j.verdict is not None and j.verdict.verdict is kind]
-
-
-def _by_rule(facts: Facts, kinds: Iterable[VerdictKind], table_id: str, caption: str) -> Table:
-    """One row per rule, reason and remedy, so that a sentence that holds for thirty resources is read once."""
-    rows = []
-    for kind in kinds:
-        groups: defaultdict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
-        for _, verdict in _with_verdict(facts, kind):
-            groups[verdict.rule, verdict.reason, verdict.remedy].append(verdict)
-        for (rule, reason, remedy), members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-            first = members[0]
-            cells: dict[str, Value] = {
-                "rule": rule,
-                "verdict": kind.value,
-                "resources": len(members),
-                "reason": reason,
-                "remedy": remedy,
-                "source": first.source,
-                "checked": first.checked.isoformat() if first.checked else None,
-            }
-            rows.append(make_row(cells, {"resources": rows_of_verdict(kind, rule=rule, reason=reason, remedy=remedy)}))
-    return Table(table_id, caption, _RULE_COLUMNS, tuple(rows))
-
-
-def _resource_table(facts: Facts, kind: VerdictKind, caption: str) -> Table:
-    rows = tuple(_resource_row(judged) for judged, _ in _with_verdict(facts, kind))
-    _, table_id = VERDICT_PLACES[kind]
-    sheet = "Unknowns" if kind is VerdictKind.UNKNOWN else "Blockers and conditions"
-    return Table(table_id, caption, _RESOURCE_COLUMNS, rows, sheet=sheet)
-
-
-def _present(tables: Iterable[Table]) -> tuple[Table, ...]:
-    return tuple(table for table in tables if table.rows)
-
-
-def blockers_section(facts: Facts) -> Section:
-    """What stops resources or must change: by rule, then resource by resource."""
-    number = facts.assessment.by_verdict()
-    blocked, other, changes = (number[key] for key in ("blocked", "replace", "ready-with-changes"))
-    title = "Blockers and conditions"
-    if not blocked + other + changes:
-        return Section("blockers", title, "Nothing is blocked, to be replaced or to be changed.")
-    parts = [
-        f"{counted(blocked, 'resource')} {are(blocked)} blocked" if blocked else "nothing is blocked",
-        f"{other:,} {'needs' if other == 1 else 'need'} another service",
-        f"{changes:,} can move after changes",
-    ]
-    lead = listing(parts)
-    kinds = (VerdictKind.BLOCKED, VerdictKind.REPLACE, VerdictKind.READY_WITH_CHANGES)
-    tables = (
-        _by_rule(facts, kinds, "conditions-by-rule", "Why, and what to do"),
-        _resource_table(facts, VerdictKind.BLOCKED, "Blocked resources"),
-        _resource_table(facts, VerdictKind.REPLACE, "Resources to replace"),
-        _resource_table(facts, VerdictKind.READY_WITH_CHANGES, "Resources that move after changes"),
-    )
-    return Section("blockers", title, lead[0].upper() + lead[1:] + ".", _present(tables))
-
-
-def unknowns_section(facts: Facts) -> Section:
-    """What no rule answers, with what to ask."""
-    number = facts.assessment.by_verdict()["unknown"]
-    if not number:
-        return Section("unknowns", "Unknowns", "Every resource has an answer; nothing is unknown.")
-    verb = "has" if number == 1 else "have"
-    lead = f"{counted(number, 'resource')} {verb} no answer yet. An unknown is never counted as ready."
-    tables = (
-        _by_rule(facts, (VerdictKind.UNKNOWN,), "unknowns-by-rule", "What is not known, and whom to ask"),
-        _resource_table(facts, VerdictKind.UNKNOWN, "Resources without an answer"),
-    )
-    return Section("unknowns", "Unknowns", lead, tables)
+    return make_row(cells, {"rule": why} if why else None)
 
 
 def register_section(facts: Facts) -> Section:
@@ -283,7 +194,7 @@ def register_section(facts: Facts) -> Section:
         members = sorted(groups[name], key=lambda j: (rank.get(j.word, -1), j.type.lower()))
         caption = f"Resources of {name or 'no told subscription'}"
         tables.append(
-            Table(table_id, caption, _REGISTER_COLUMNS, tuple(map(_resource_row, members)), sheet="All resources")
+            Table(table_id, caption, _REGISTER_COLUMNS, tuple(map(resource_row, members)), sheet="All resources")
         )
     lead = "Every resource of the inventory, once, with its verdict." if tables else "The inventory holds no resources."
     return Section("resources", "All resources", lead, tuple(tables))

@@ -213,11 +213,17 @@ def _on_data(facts: Facts) -> str:
     running = any(run.state is RunState.RUNNING for run in facts.runs)
     start = "So far, " if facts.unfinished or running else ""
     proof = "all of them" if strong == there else f"{strong:,} of them"
+    failed = f"{tally.failed:,}" if tally.failed else "none"
     return (
         f"{start}{there:,} of {counted(tally.listed, 'listed object')} {are(there)} at the target, {proof} proved at"
-        f" L{facts.head.proof.value} or higher; {tally.failed:,} failed and {tally.excluded:,} "
-        f"{'was' if tally.excluded == 1 else 'were'} left out by the settings."
+        f" L{facts.head.proof.value} or higher; {failed} failed and {_left_out(tally.excluded)}."
     )
+
+
+def _left_out(number: int) -> str:
+    if not number:
+        return "none was left out"
+    return f"{number:,} {'was' if number == 1 else 'were'} left out by the settings"
 
 
 def _on_next(facts: Facts, flags: tuple[Flag, ...]) -> str:

@@ -135,6 +135,9 @@ def _left_out_reasons(facts: Facts) -> Table:
         for why, count in number.most_common()
     )
     columns = (Column("why", "Why"), *counts(("resources", "Resources")))
+    if len(rows) * 2 > sum(number.values()):
+        # Nearly every resource has a reason of its own; the table of resources says it better.
+        rows = ()
     return Table("left-out-reasons", "Why the plan leaves resources out", columns, rows)
 
 

@@ -46,19 +46,25 @@ PROOF_MEANS = {
 }
 
 _FAMILIES = {
-    "Storage": "classicstorage storage storagesync netapp elasticsan datashare databox importexport",
-    "Compute": "classiccompute compute avs batch desktopvirtualization hybridcompute virtualmachineimages",
+    "Storage": "classicstorage storage storagecache storsimple storagesync netapp elasticsan datashare databox"
+    " importexport",
+    "Compute": "classiccompute compute servicefabric avs batch desktopvirtualization hybridcompute"
+    " virtualmachineimages",
     "Containers": "containerinstance containerregistry containerservice kubernetes kubernetesconfiguration app",
     "Networking": "classicnetwork network cdn networkfunction peering relay",
     "Databases": "sql dbforpostgresql dbformysql dbformariadb documentdb cache azurearcdata sqlvirtualmachine",
     "Web and mobile": "web certificateregistration domainregistration signalrservice apimanagement notificationhubs"
-    " maps communication appconfiguration search",
+    " media maps communication appconfiguration search",
     "Identity and security": "keyvault managedidentity aad azureactivedirectory security securityinsights attestation"
     " authorization hardwaresecuritymodules",
-    "Integration": "logic servicebus eventhub eventgrid datafactory botservice",
+    "Integration": "logic scheduler servicebus eventhub eventgrid datafactory botservice",
     "Analytics and AI": "synapse databricks hdinsight kusto streamanalytics powerbidedicated purview cognitiveservices"
-    " machinelearningservices analysisservices datalakestore datalakeanalytics fabric",
+    " machinelearningservices machinelearning datacatalog healthcareapis analysisservices datalakestore"
+    " datalakeanalytics fabric",
     "Internet of things": "devices iotcentral timeseriesinsights digitaltwins",
+    "Developer tools": "devtestlab labservices visualstudio devcenter devopsinfrastructure loadtestservice chaos",
+    "Marketplace and partners": "saas solutions marketplace datadog confluent elastic sendgrid.email"
+    " newrelic.observability dynatrace.observability",
     "Monitoring and management": "insights operationalinsights operationsmanagement alertsmanagement automation advisor"
     " recoveryservices dataprotection resources policyinsights costmanagement maintenance migrate portal monitor"
     " resourcehealth guestconfiguration managedservices dashboard",

@@ -154,7 +154,7 @@ def _grid(section: Section, table: Table, anchors: Anchors) -> Grid:
             f"The first {len(shown):,} of {len(table.rows):,} rows; all are in report.xlsx, sheet"
             f" “{table.sheet or table.caption}”, and in report.json."
         )
-    heads = [Head(column.title, f"k-{column.kind.value}") for column in columns]
+    heads = [Head(column.title, f"k-{column.kind.value}{_room(column, shown)}") for column in columns]
     if table.bars:
         heads.append(Head("Mix" if len(table.bars) > 1 else "Share", "k-bar"))
     lines = []
@@ -180,6 +180,14 @@ def _grid(section: Section, table: Table, anchors: Anchors) -> Grid:
 def _says_anything(column: Column, rows: Sequence[Row]) -> bool:
     """False for a column without a single value, which would only make the page wider."""
     return any(row.cells[column.key] not in (None, "") for row in rows)
+
+
+def _room(column: Column, rows: Sequence[Row]) -> str:
+    """A class for columns of sentences, which need more room than columns of words."""
+    if column.kind is not Kind.TEXT:
+        return ""
+    longest = max((len(str(row.cells[column.key] or "")) for row in rows), default=0)
+    return " longer" if longest > 180 else " long" if longest > 60 else ""
 
 
 def _cell(column: Column, row: Row, anchors: Anchors) -> Markup:

@@ -1,0 +1,102 @@
+"""Sections about what is not simply ready: blockers and conditions, unknowns; by rule, then resource by resource."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from mappings.model import Verdict
+from mappings.report_facts import Facts, Judged
+from mappings.report_model import Column, Kind, Ref, Section, Table, Value
+from mappings.report_resources import RESOURCE_COLUMNS, VERDICT_PLACES, resource_row, rows_of_verdict
+from mappings.report_words import are, counted, listing, make_row
+from mappings.states import VerdictKind
+
+RULE_COLUMNS = (
+    Column("rule", "Rule", Kind.NAME),
+    Column("verdict", "Verdict", Kind.STATUS, detail=True),
+    Column("resources", "Resources", Kind.COUNT),
+    Column("reason", "Why"),
+    Column("remedy", "What to do"),
+    Column("source", "Source", Kind.SOURCE),
+    Column("checked", "Checked", Kind.DATE),
+)
+_CAPTIONS = {
+    VerdictKind.BLOCKED: ("What blocks, and what to do", "Blocked resources"),
+    VerdictKind.REPLACE: ("What is replaced, and by what", "Resources to replace"),
+    VerdictKind.READY_WITH_CHANGES: ("What has to change", "Resources that move after changes"),
+    VerdictKind.UNKNOWN: ("What is not known, and whom to ask", "Resources without an answer"),
+}
+"""Verdict -> captions of its table of rules and of its table of resources."""
+
+
+def blockers_section(facts: Facts) -> Section:
+    """What stops resources or must change: for each verdict by rule, then resource by resource."""
+    number = facts.assessment.by_verdict()
+    blocked, other, changes = (number[key] for key in ("blocked", "replace", "ready-with-changes"))
+    title = "Blockers and conditions"
+    if not blocked + other + changes:
+        return Section("blockers", title, "Nothing is blocked, to be replaced or to be changed.")
+    parts = [
+        f"{counted(blocked, 'resource')} {are(blocked)} blocked" if blocked else "nothing is blocked",
+        f"{other:,} {'needs' if other == 1 else 'need'} another service",
+        f"{changes:,} can move after changes",
+    ]
+    lead = listing(parts)
+    kinds = (VerdictKind.BLOCKED, VerdictKind.REPLACE, VerdictKind.READY_WITH_CHANGES)
+    tables = [table for kind in kinds for table in _tables(facts, kind, "Blockers and conditions")]
+    return Section("blockers", title, lead[0].upper() + lead[1:] + ".", _present(tables))
+
+
+def unknowns_section(facts: Facts) -> Section:
+    """What no rule answers, with what to ask."""
+    number = facts.assessment.by_verdict()["unknown"]
+    if not number:
+        return Section("unknowns", "Unknowns", "Every resource has an answer; nothing is unknown.")
+    verb = "has" if number == 1 else "have"
+    lead = f"{counted(number, 'resource')} {verb} no answer yet. An unknown is never counted as ready."
+    return Section("unknowns", "Unknowns", lead, _present(_tables(facts, VerdictKind.UNKNOWN, "Unknowns")))
+
+
+def _present(tables: Iterable[Table]) -> tuple[Table, ...]:
+    return tuple(table for table in tables if table.rows)
+
+
+def _with_verdict(facts: Facts, kind: VerdictKind) -> list[tuple[Judged, Verdict]]:
+    return [(j, j.verdict) for j in facts.judged if j.verdict is not None and j.verdict.verdict is kind]
+
+
+def _tables(facts: Facts, kind: VerdictKind, sheet: str) -> tuple[Table, Table]:
+    """The rules behind a verdict and the resources that have it; each leads to the other."""
+    section, resources_id = VERDICT_PLACES[kind]
+    rules_id = f"{resources_id}-rules"
+    rules_caption, resources_caption = _CAPTIONS[kind]
+    rows = tuple(
+        resource_row(judged, Ref(section, rules_id, {"rule": v.rule, "reason": v.reason, "remedy": v.remedy}))
+        for judged, v in _with_verdict(facts, kind)
+    )
+    return (
+        _by_rule(facts, kind, rules_id, rules_caption, f"{sheet} by rule"),
+        Table(resources_id, resources_caption, RESOURCE_COLUMNS, rows, sheet=sheet),
+    )
+
+
+def _by_rule(facts: Facts, kind: VerdictKind, table_id: str, caption: str, sheet: str) -> Table:
+    """One row per rule, reason and remedy, so that a sentence that holds for thirty resources is read once."""
+    rows = []
+    groups: defaultdict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
+    for _, verdict in _with_verdict(facts, kind):
+        groups[verdict.rule, verdict.reason, verdict.remedy].append(verdict)
+    for (rule, reason, remedy), members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        first = members[0]
+        cells: dict[str, Value] = {
+            "rule": rule,
+            "verdict": kind.value,
+            "resources": len(members),
+            "reason": reason,
+            "remedy": remedy,
+            "source": first.source,
+            "checked": first.checked.isoformat() if first.checked else None,
+        }
+        rows.append(make_row(cells, {"resources": rows_of_verdict(kind, rule=rule, reason=reason, remedy=remedy)}))
+    return Table(table_id, caption, RULE_COLUMNS, tuple(rows), sheet=sheet)
