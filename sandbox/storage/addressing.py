@@ -82,6 +82,8 @@ def _decoded(raw: str) -> str:
 def _blob_name(name: str) -> str:
     if len(name) > MAX_BLOB_NAME:
         raise AzureError("OutOfRangeInput", message="The specified resource name length is not within the limits.")
+    if "\x00" in name:
+        raise AzureError("InvalidUri")
     return name.replace("\\", "/")
 
 

@@ -27,7 +27,11 @@ from sandbox.storage.backend import HOST, BackendPlace
 READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
 _ATTEMPTS = 5
-_DIE_WITH_PARENT = "data:text/javascript,process.stdin.resume();process.stdin.on('end',()=>process.exit(0))"
+_END_WITH_PARENT = (
+    "data:text/javascript,process.stdin.resume();process.stdin.unref();process.stdin.on('end',()=>{"
+    "process.kill(process.pid,'SIGTERM');setTimeout(()=>process.exit(0),10000).unref()})"
+)
+"""Preloaded into Node: when standard input ends, close in good order, which writes the data out."""
 
 
 class AzuriteMissing(RuntimeError):
@@ -104,7 +108,7 @@ class Azurite:
     def _spawn(self, modules: Path, port: int) -> subprocess.Popen[bytes]:
         where = ["--inMemoryPersistence"] if self._directory is None else ["--location", str(self._directory)]
         command = [
-            *(str(_node(modules)), "--import", _DIE_WITH_PARENT, str(_script(modules))),
+            *(str(_node(modules)), "--import", _END_WITH_PARENT, str(_script(modules))),
             *("--blobHost", HOST, "--blobPort", str(port)),
             *("--cert", str(self._certificate), "--key", str(self._key)),
             *("--oauth", "basic", "--skipApiVersionCheck", "--disableTelemetry", "--silent", *where),
@@ -147,9 +151,8 @@ class Azurite:
         process, self._process = self._process, None
         if process is None:
             return b""
-        process.terminate()
         try:
-            said, _ = process.communicate(timeout=STOP_SECONDS)
+            said, _ = process.communicate(timeout=STOP_SECONDS)  # Closes its standard input, which ends it.
         except subprocess.TimeoutExpired:
             process.kill()
             said, _ = process.communicate()
