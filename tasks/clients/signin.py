@@ -82,7 +82,7 @@ def _unreachable(wrong: BaseException, text: str, where: str) -> GovliftError | 
 def _refused(code: str, text: str, where: str, cloud: Cloud | None) -> GovliftError:
     if code in _TRANSIENT:
         return TryLater(f"{where} is busy (AADSTS{code}).", next_step="Run again in a minute.")
-    what, step = _CODES.get(code, ("", "Read the code at https://login.microsoftonline.com/error and correct it."))
+    what, step = _CODES.get(code, ("", "Look the code up in the list of Entra error codes, and correct what it names."))
     said = f"{what} (AADSTS{code})" if what else clean(text.removeprefix("Authentication failed: "))
     return GrantAccess(
         f"{where} refused the sign-in: {said}".rstrip(".") + ".",
