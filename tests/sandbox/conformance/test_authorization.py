@@ -21,7 +21,7 @@ from azure.storage.blob import (
 from sandbox.storage.sas import delegation_key
 from tests.sandbox.conformance.conftest import new_name
 from tests.sandbox.conformance.gaps import Feature
-from tests.sandbox.conformance.stage import ACCOUNTS, TENANTS, Stage, Token, key_of
+from tests.sandbox.conformance.stage import ACCOUNTS, TENANTS, Clock, Stage, Token, key_of
 from tests.sandbox.conformance.test_blobs import code_of
 
 ACCOUNT = ACCOUNTS["commercial"][0]
@@ -272,6 +272,21 @@ class TestTokensOfTheOwnService:
         value = delegation_key(b"secret", **fields)
         for name in fields:
             assert delegation_key(b"secret", **{**fields, name: "x"}) != value
+
+    def test_sas_ends_with_its_delegation_key(self, own_stage: Stage, own_container: Any, clock: Clock) -> None:
+        """REST, Create a user delegation SAS: it is not good after the key's expiry, whatever its own says.
+
+        Breaks when `_delegation_sas` does not check the times of the key.
+        """
+        own_container.upload_blob("x", b"1")
+        key = own_stage.client(credential="token").get_user_delegation_key(soon(-1), soon(5))
+        sas = generate_container_sas(
+            ACCOUNT, own_container.container_name, user_delegation_key=key, permission="r", expiry=soon(60)
+        )
+        blob = own_stage.client(credential=sas).get_blob_client(own_container.container_name, "x")
+        assert blob.download_blob().readall() == b"1"
+        clock.ahead += 6 * 60
+        assert refused(blob.download_blob) == (403, "AuthenticationFailed")
 
     def test_sas_bound_to_an_address(self, own_stage: Stage, own_container: Any) -> None:
         own_container.upload_blob("x", b"1")

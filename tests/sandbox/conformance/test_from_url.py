@@ -74,6 +74,52 @@ def test_block_from_url_in_one_instance(stage: Stage, container: Any) -> None:
     assert blob.download_blob().readall() == DATA
 
 
+def test_writes_answer_crc64(stage: Stage, container: Any) -> None:
+    """REST, Put Block, Append Block, Put Page, Put Block From URL: x-ms-content-crc64 of the bytes of the request.
+
+    Breaks when the CRC64 is big-endian, or of the whole blob.
+    """
+    stage.needs(Feature.RETURNED_CRC)
+    blob, log, disk = (container.get_blob_client(name) for name in ("b", "l", "d"))
+    assert answered(blob.stage_block, block_id(1), b"block")["x-ms-content-crc64"] == crc64(b"block")
+    log.create_append_blob()
+    log.append_block(b"one")
+    assert answered(log.append_block, b"two")["x-ms-content-crc64"] == crc64(b"two")
+    disk.create_page_blob(1024)
+    page = b"p" * 512
+    assert answered(disk.upload_page, page, offset=512, length=512)["x-ms-content-crc64"] == crc64(page)
+    container.upload_blob("from", DATA)
+    url = signed(container, "from")
+    headers = answered(blob.stage_block_from_url, block_id(2), url, source_offset=5, source_length=50)
+    assert headers["x-ms-content-crc64"] == crc64(DATA[5:55])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "answer"),
+    [
+        ("x-ms-source-if-match", '"0x1"', (412, "SourceConditionNotMet")),
+        ("x-ms-source-if-none-match", "ETAG", (412, "SourceConditionNotMet")),
+        ("x-ms-source-if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT", (412, "SourceConditionNotMet")),
+        ("x-ms-source-if-unmodified-since", "Sat, 01 Jan 2000 00:00:00 GMT", (412, "SourceConditionNotMet")),
+        ("x-ms-source-content-crc64", base64.b64encode(bytes(8)).decode(), (400, "Crc64Mismatch")),
+        ("x-ms-source-content-md5", base64.b64encode(bytes(16)).decode(), (400, "Md5Mismatch")),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.startswith("x-ms") else "",
+)
+def test_source_headers_have_a_witness(
+    stage: Stage, container: Any, name: str, value: str, answer: tuple[int, str]
+) -> None:
+    """REST, Put Block From URL: conditions on the source and checksums of what arrived. Azurite says the same."""
+    stage.needs(Feature.SOURCE_CONDITIONS)
+    stage.needs(Feature.SOURCE_CHECKSUMS)
+    etag = container.upload_blob("from", DATA).get_blob_properties().etag
+    blob, url = container.get_blob_client("to"), signed(container, "from")
+    with pytest.raises(HttpResponseError) as error:
+        blob.stage_block_from_url(block_id(1), url, headers={name: etag if value == "ETAG" else value})
+    assert code_of(error) == answer
+    blob.stage_block_from_url(block_id(1), url, headers={"x-ms-source-if-match": etag})
+
+
 class TestAcrossClouds:
     """REST, Put Blob From URL: the source is any URL that answers."""
 

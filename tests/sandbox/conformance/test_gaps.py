@@ -126,7 +126,18 @@ def _versions(stage: Stage, container: Any) -> None:
     assert blob.download_blob().readall() == b"1"
 
 
+def _put_blob_crc(stage: Stage, container: Any) -> None:
+    assert "x-ms-content-crc64" not in answered(container.get_blob_client("x").upload_blob, b"1")
+
+
+def _odd_names(stage: Stage, container: Any) -> None:
+    container.upload_blob("control\x01name", b"1")
+    assert _status(lambda: list(container.list_blobs())) == 500
+
+
 CHECKS: dict[Feature, Check] = {
+    Feature.PUT_BLOB_CRC: _put_blob_crc,
+    Feature.ODD_NAMES: _odd_names,
     Feature.RANGE_PAST_END: _range_past_end,
     Feature.PUT_DROPS_BLOCKS: _put_drops_blocks,
     Feature.SNAPSHOT_LISTING: _snapshot_listing,
@@ -144,14 +155,7 @@ CHECKS: dict[Feature, Check] = {
     Feature.VERSION_REFUSAL: _version_refusal,
     Feature.VERSIONS: _versions,
 }
-UNCHECKED = {
-    Feature.PAGE_DIFFERENCE,
-    Feature.RETURNED_CRC,
-    Feature.ODD_NAMES,
-    Feature.SOURCE_CONDITIONS,
-    Feature.SOURCE_CHECKSUMS,
-    Feature.COUNTERS,
-}
+UNCHECKED = {Feature.PAGE_DIFFERENCE, Feature.COUNTERS}
 
 
 def test_every_gap_is_checked_or_named_unchecked() -> None:
