@@ -15,7 +15,7 @@ from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.settings import Settings
 from mappings.states import Change, Outcome, ProofLevel, ShardState
 
-COPYING = frozenset({RunKind.MIGRATE, RunKind.RESYNC, RunKind.CUTOVER})
+COPYING = frozenset({RunKind.MIGRATE, RunKind.RESYNC})
 NOT_LISTED = frozenset({Change.DELETED, Change.EXTRA})
 """Changes of objects that the source does not list, so that they are no part of in = out."""
 

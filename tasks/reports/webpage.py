@@ -183,8 +183,8 @@ def _says_anything(column: Column, rows: Sequence[Row]) -> bool:
 
 
 def _room(column: Column, rows: Sequence[Row]) -> str:
-    """A class for columns of sentences, which need more room than columns of words."""
-    if column.kind is not Kind.TEXT:
+    """A class for columns of sentences and of long lists of sources, which need more room than columns of words."""
+    if column.kind not in (Kind.TEXT, Kind.SOURCE):
         return ""
     longest = max((len(str(row.cells[column.key] or "")) for row in rows), default=0)
     return " longer" if longest > 180 else " long" if longest > 60 else ""

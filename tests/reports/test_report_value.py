@@ -379,3 +379,20 @@ def test_wrong_json_is_refused_with_a_next_step(text: str) -> None:
     with pytest.raises(FixTheInput, match=r"report\.json") as refused:
         report_from_json(text)
     assert refused.value.next_step
+
+
+def test_a_cutover_run_copies_nothing_itself() -> None:
+    """Mutation: counting the cutover among the copying runs, whose empty tally would then stand for the data."""
+    report = made(sample.assessment(60), *sample.shard_records(sample.plan_of(sample.assessment(60)), "run"))
+    known, plan = sample.assessment(60), sample.plan_of(sample.assessment(60))
+    records, notes = sample.shard_records(plan, "run")
+    tally = sum((record.tally for record in records), Tally())
+    runs = [
+        RunRecord("run", RunKind.MIGRATE, plan.id, RunState.DONE, NOW, NOW, tally),
+        RunRecord("cut", RunKind.CUTOVER, plan.id, RunState.DONE, NOW + timedelta(hours=1), None, Tally()),
+    ]
+    after = build_report(
+        settings=sample.HEAD, assessment=known, plan=plan, runs=runs, notes=notes, made_at=NOW, version="1"
+    )
+    assert tile(after, "objects").value == tile(report, "objects").value == 3085
+    assert "No re-sync has run" in after.section("differences").lead
