@@ -52,6 +52,8 @@ async def show(directory: Path, *, estate: str) -> int:
     from sandbox.launcher import down, up
 
     began = time.monotonic()
+    # As Ctrl-C: nothing that was started here stays behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _fresh(directory)
     sandbox = directory / "sandbox"
     say("Two clouds on this machine, and a county that must move from one to the other.\n")

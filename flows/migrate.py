@@ -15,7 +15,7 @@ from flows.observe import Outcome, RunBook, recorded, shown
 from flows.reporting import gather
 from flows.wiring import Bench, now, require_apply
 from flows.worker import drain
-from mappings.errors import ExitCode, FixTheInput, TryLater
+from mappings.errors import ExitCode, FixTheInput, ObjectGone, TryLater
 from mappings.plan import CopyShard, CreateContainer, CreateResourceGroup, CreateStorageAccount, Plan
 from mappings.runs import RunKind
 from mappings.states import ProofLevel, RunState, ShardState, StepState
@@ -115,6 +115,11 @@ async def provision_all(bench: Bench, plan: Plan) -> None:
                 case CreateContainer():
                     source = bench.source_blobs(step.source_account)
                     done = await provision_container(step.id, step, source, bench.target_blobs(step.account))
+        except ObjectGone as wrong:
+            # Its shards will fail by name; the other containers do not wait for somebody to look.
+            writer.move_step(plan.id, step.id, StepState.FAILED, detail=wrong.sentence, now=now())
+            log.warning("provision: %s", wrong.sentence)
+            continue
         except BaseException as wrong:
             writer.move_step(plan.id, step.id, StepState.FAILED, detail=type(wrong).__name__, now=now())
             raise

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flows.wiring import Bench, now
-from mappings.errors import ExitCode, GovliftError, ResumeLater
+from mappings.errors import ExitCode, GovliftError, ObjectError, ResumeLater, ends_command
 from mappings.objects import Tally
 from mappings.runs import RunKind
 from mappings.states import RunState
@@ -91,6 +91,11 @@ async def recorded(
     book = RunBook(run_id or writer.begin_run(kind, plan_id=plan_id, now=now()))
     try:
         yield book
+    except ObjectError as one:
+        # About one object or container, but outside of any shard there is nothing left to go on with.
+        wrong = ends_command(one)
+        book.state, book.exit_code, book.detail = RunState.FAILED, wrong.exit_code, wrong.sentence
+        raise wrong from None
     except GovliftError as wrong:
         resumable = isinstance(wrong, ResumeLater)
         book.state = RunState.INTERRUPTED if resumable else RunState.FAILED

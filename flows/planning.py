@@ -31,7 +31,7 @@ def make(config: Path) -> tuple[Plan, list[str], Any]:
             "The newest assessment did not count any container.",
             next_step="Run `govlift assess`, check its gaps, then plan again.",
         )
-    plan = make_plan(assessment, bench.settings, names_of(reader), now=now())
+    plan = make_plan(assessment, bench.settings, names_of(reader) | bench.settings.target.account_names, now=now())
     bench.ledger.writer.save_plan(plan, now=now())
     return plan, explain(plan), {"id": plan.id} | json.loads(plan_to_json(plan))
 

@@ -151,3 +151,20 @@ class ObjectRefused(ObjectError):
 
 class Corrupted(ObjectError):
     """Bytes in transit or at rest do not match their checksum: send them again, and count it."""
+
+
+def ends_command(wrong: ObjectError) -> GovliftError:
+    """The error that ends a command for one that was about a single request, where the command cannot go on without it."""
+    match wrong:
+        case SlowDown():
+            return TryLater(wrong.sentence, next_step="Run the same command again later; it goes on.")
+        case _ if wrong.status in (401, 403):
+            return GrantAccess(
+                wrong.sentence,
+                next_step="Give the identity the data role on the account (README, the first hour); a new role takes up to "
+                "ten minutes to work. Then run the same command again; it goes on.",
+            )
+        case _:
+            return RetryTheRest(
+                wrong.sentence, next_step="Clear what the sentence names, then run the same command again."
+            )

@@ -63,7 +63,7 @@ def test_from_nothing_to_a_second_resync(customer: Customer) -> None:
 def test_no_secret_is_kept_anywhere(customer: Customer) -> None:
     """Neither secrets nor SAS signatures stand in ledger, manifests, reports or printed lines.
 
-    Mutation that must fail it: putting the pull URL or the settings' environment into an evidence row, event or message.
+    Mutation that must fail it: putting the pull URL or the environment into an evidence row, event or message.
     """
     customer.assessed_and_planned()
     ran = customer.run("migrate", "--apply", "--json", "--verbose")
