@@ -85,56 +85,30 @@ def tiles_of(facts: Facts) -> tuple[Tile, ...]:
 
 def _estate_tiles(facts: Facts) -> tuple[Tile, ...]:
     number = facts.assessment.by_verdict()
-    ready, changes, blocked = (number[key] for key in ("ready", "ready-with-changes", "blocked"))
+    ready, changes = number["ready"], number["ready-with-changes"]
     resources = len(facts.judged)
-    gaps = len(facts.assessment.inventory.gaps)
-    subscriptions = len({judged.subscription for judged in facts.judged})
-    surveys = facts.assessment.inventory.containers
     share = (ready + changes) / resources if resources else None
-    size = sum(survey.bytes for survey in surveys)
-    volume = f"{counted(sum(s.objects for s in surveys), 'object')} in {counted(len(surveys), 'container')}"
+    subscriptions = counted(len({judged.subscription for judged in facts.judged}), "subscription")
+    gaps = len(facts.assessment.inventory.gaps)
+    missed = "places that could not be listed" if gaps else "everything could be listed"
+    rest = f"{number['replace']:,} to replace, {number['unknown']:,} unknown"
+    able = f"{ready:,} ready, {changes:,} after changes"
     return (
-        Tile(
-            "resources",
-            "Resources",
-            resources,
-            Kind.COUNT,
-            f"in {counted(subscriptions, 'subscription')}",
-            Ref("resources"),
-        ),
-        Tile(
-            "ready",
-            "Can move",
-            share,
-            Kind.SHARE,
-            f"{ready:,} ready, {changes:,} after changes",
-            Ref("readiness", "readiness-by-verdict"),
-        ),
-        Tile(
-            "blocked",
-            "Blocked",
-            blocked,
-            Kind.COUNT,
-            f"{number['replace']:,} to replace, {number['unknown']:,} unknown",
-            rows_of_verdict(VerdictKind.BLOCKED),
-        ),
-        Tile(
-            "gaps",
-            "Not scanned",
-            gaps,
-            Kind.COUNT,
-            "places that could not be listed" if gaps else "everything could be listed",
-            Ref("gaps"),
-        ),
-        Tile(
-            "bytes",
-            "Data",
-            size if surveys else None,
-            Kind.BYTES,
-            volume if surveys else "not surveyed yet",
-            Ref("data", "data-by-container", column="bytes"),
-        ),
+        Tile("resources", "Resources", resources, Kind.COUNT, f"in {subscriptions}", Ref("resources")),
+        Tile("ready", "Can move", share, Kind.SHARE, able, Ref("readiness", "readiness-by-verdict")),
+        Tile("blocked", "Blocked", number["blocked"], Kind.COUNT, rest, rows_of_verdict(VerdictKind.BLOCKED)),
+        Tile("gaps", "Not scanned", gaps, Kind.COUNT, missed, Ref("gaps")),
+        _volume_tile(facts),
     )
+
+
+def _volume_tile(facts: Facts) -> Tile:
+    surveys = facts.assessment.inventory.containers
+    rows = Ref("data", "data-by-container", column="bytes")
+    if not surveys:
+        return Tile("bytes", "Data", None, Kind.BYTES, "not surveyed yet", rows)
+    note = f"{counted(sum(s.objects for s in surveys), 'object')} in {counted(len(surveys), 'container')}"
+    return Tile("bytes", "Data", sum(survey.bytes for survey in surveys), Kind.BYTES, note, rows)
 
 
 def _object_tiles(facts: Facts) -> tuple[Tile, ...]:
