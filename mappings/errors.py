@@ -154,15 +154,15 @@ class Corrupted(ObjectError):
 
 
 def ends_command(wrong: ObjectError) -> GovliftError:
-    """The error that ends a command for one that was about a single request, where the command cannot go on without it."""
+    """The error that ends a command for one about a single request that the command cannot go on without."""
     match wrong:
         case SlowDown():
             return TryLater(wrong.sentence, next_step="Run the same command again later; it goes on.")
         case _ if wrong.status in (401, 403):
             return GrantAccess(
                 wrong.sentence,
-                next_step="Give the identity the data role on the account (README, the first hour); a new role takes up to "
-                "ten minutes to work. Then run the same command again; it goes on.",
+                next_step="Give the identity the data role on the account (README, the first hour); a new role takes "
+                "up to ten minutes to work. Then run the same command again; it goes on.",
             )
         case _:
             return RetryTheRest(

@@ -131,7 +131,7 @@ class TargetChoice:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One further rule that applies to the resource besides the one that decided, e.g. a retirement or hidden classic."""
+    """One further rule that applies besides the one that decided, e.g. a retirement or a hidden classic reference."""
 
     rule: str
     verdict: VerdictKind

@@ -145,7 +145,7 @@ class EvidenceRow:
     source_crc64: str = ""
     """Base64 of the CRC-64/NVME of the source bytes as read by us; "" where not read."""
     target_crc64: str = ""
-    """Base64 of the CRC-64/NVME of the whole blob, composed of what the target service computed; "" where it gave none."""
+    """Base64 of the CRC-64/NVME of the whole blob, composed of what the target computed; "" where it gave none."""
     sha256: str = ""
     """Hex; of the bytes that went through or were read back; "" where not computed."""
     tier: str = ""
@@ -167,7 +167,7 @@ class EvidenceRow:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of one shard, run or migration; adds up. `listed == copied + same + excluded + failed` or it is not proved."""
+    """Counts of one shard, run or migration; `listed == copied + same + excluded + failed`, or it is not proved."""
 
     listed: int = 0
     copied: int = 0

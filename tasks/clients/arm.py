@@ -246,7 +246,7 @@ class TargetArm(_Reads):
             raise AskForApproval(
                 f"Storage account name {wanted.name} cannot be used in {self.cloud.name}: "
                 f"{(check.message or check.reason).rstrip('.')}.",
-                next_step="Run `govlift assess` and `govlift plan` again, with another name for it in target.account_names if you like.",
+                next_step="Run `govlift assess` and `govlift plan` again, or set another name in target.account_names.",
             )
         return body
 
