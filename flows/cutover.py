@@ -8,6 +8,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.observe import Outcome, recorded
+from flows.reporting import COPIES
 from flows.wiring import Bench, now
 from mappings.errors import ExitCode
 from mappings.gates import decide_cutover
@@ -16,7 +17,6 @@ from mappings.states import RunState
 from tasks.cutover import cutover as obey
 
 MOST_LAG = timedelta(hours=1)
-COPIES = (RunKind.MIGRATE, RunKind.RESYNC)
 
 
 def lag_of(bench: Bench) -> timedelta | None:

@@ -59,6 +59,7 @@ async def show(directory: Path, *, estate: str) -> int:
     say("Two clouds on this machine, and a county that must move from one to the other.\n")
     state = up(sandbox, estate=estate)
     try:
+        _close_to_pulls(state)
         environment = environment_of(state, directory)
         (directory / "migration.toml").write_text(settings_of(state, environment), encoding="utf-8")
         with prefect_server(directory, environment) as wait:
@@ -127,6 +128,20 @@ def _essence(output: Mapping[str, Any]) -> str:
     """The part of a JSON answer that fits on a screen."""
     keys = ("id", "state", "detail", "changes", "objects", "bytes", "routes", "proof", "seconds")
     return "\n".join(f"  {key}: {output[key]}" for key in keys if key in output)
+
+
+def _close_to_pulls(state: Mapping[str, Any]) -> None:
+    """Put the smallest account of the sample customer behind a firewall: no other service may read it by URL.
+
+    So the demo shows both routes, and the probe that tells them apart.
+    """
+    for account in state["commercial"]["storage"]:
+        if account["name"] == "holliscourts":
+            rule = {"cloud": "commercial", "account": account["name"], "allow_pull": False}
+            request = urllib.request.Request(f"{state['control']}/network", json.dumps(rule).encode())
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                answer.read()
+            say(f"The storage account {account['name']} stands behind a firewall: nothing can be pulled from it.")
 
 
 def _fresh(directory: Path) -> None:

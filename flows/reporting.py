@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput
 from mappings.model import Inventory, Resource
-from mappings.readiness import Report, build_report
-from mappings.runs import ObjectNote, RunKind, RunRecord
+from mappings.readiness import Report, build_report, standing_shards
+from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.settings import Settings
 from mappings.states import Change, Outcome
 from tasks.manifests import read_manifest
@@ -18,6 +18,7 @@ from tasks.manifests import read_manifest
 # Beyond this a report is no longer read by people; the manifests have every row.
 NOTES = 200_000
 
+COPIES = (RunKind.MIGRATE, RunKind.RESYNC)
 STORAGE_TYPES = frozenset({"microsoft.storage/storageaccounts", "microsoft.classicstorage/storageaccounts"})
 
 
@@ -47,15 +48,16 @@ def gather(bench: Bench) -> Report:
         raise FixTheInput(
             f"The ledger of {bench.settings.name} holds no assessment yet.", next_step="Run `govlift assess` first."
         )
-    runs = reader.runs()
-    last = last_copy(runs)
+    runs, plan = reader.runs(), reader.latest_plan()
+    copies = [run for run in runs if run.kind in COPIES]
+    shards = [record for run in copies for record in reader.shards(run.id)]
     return build_report(
         settings=bench.settings,
         assessment=assessment,
-        plan=reader.latest_plan(),
+        plan=plan,
         runs=runs,
-        shards=reader.shards(last.id) if last else [],
-        notes=list(notes_of(bench, last)) if last else [],
+        shards=shards,
+        notes=list(notes_of(bench, standing_shards(shards, runs, plan).values())),
         made_at=now(),
         version=version("govlift"),
     )
@@ -63,20 +65,20 @@ def gather(bench: Bench) -> Report:
 
 def last_copy(runs: list[RunRecord]) -> RunRecord | None:
     """The newest run that copied."""
-    copies = [run for run in runs if run.kind in (RunKind.MIGRATE, RunKind.RESYNC)]
+    copies = [run for run in runs if run.kind in COPIES]
     return max(copies, key=lambda run: run.started) if copies else None
 
 
-def notes_of(bench: Bench, run: RunRecord) -> Iterator[ObjectNote]:
-    """What a reader must see of a run: every difference of a re-sync, and every object that did not simply arrive."""
+def notes_of(bench: Bench, records: Iterable[ShardRecord]) -> Iterator[ObjectNote]:
+    """What a reader must see of the newest manifests: differences of a re-sync, and what did not simply arrive."""
     told = 0
-    for record in bench.ledger.reader.shards(run.id):
+    for record in records:
         if not record.manifest:
             continue
+        first_copy = bench.ledger.reader.run(record.run_id).kind is RunKind.MIGRATE
         for row in read_manifest(bench.folder / record.manifest):
-            arrived = row.outcome in (Outcome.COPIED, Outcome.SAME)
-            difference = row.change is not Change.SAME
-            if arrived and not (difference and run.kind is RunKind.RESYNC) and row.change not in STANDS_OUT:
+            plain = row.change is Change.SAME or (first_copy and row.change not in STANDS_OUT)
+            if plain and row.outcome in (Outcome.COPIED, Outcome.SAME):
                 continue
             yield ObjectNote(record.shard.source_account, record.shard.container, row)
             told += 1

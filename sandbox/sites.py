@@ -26,7 +26,10 @@ class Site:
     """
 
     def __init__(self, app: web.Application, context: ssl.SSLContext | None = None) -> None:
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        # A blob name has up to 1,024 characters, each of up to 12 once it is percent-encoded.
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.5, max_line_size=1 << 16, max_field_size=1 << 16
+        )
         self._context = context
         self.port = 0
 

@@ -9,7 +9,7 @@ from tests.e2e.customer import Customer
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
 
-LISTING = "commercial blob GET /tinyrecords/[^?]*\\?.*comp=list"
+LISTING = "commercial blob GET /tinyrecords/[^?]+\\?.*comp=list"
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ LISTING = "commercial blob GET /tinyrecords/[^?]*\\?.*comp=list"
 )
 def test_a_container_that_cannot_be_listed_is_a_gap_and_exit_3(customer: Customer, fault: dict[str, object]) -> None:
     """Mutation that must fail it: catching the error of a page in the survey and returning what came so far."""
-    customer.control("/faults", post=[{"match": LISTING + "$", **fault}, {"match": LISTING + ".*restype", **fault}])
+    customer.control("/faults", post=[{"match": LISTING, **fault}])
     assessed = customer.run("assess", "--json", expect=3).json
     gaps = [gap for gap in assessed["gaps"] if "tinyrecords" in gap["scope"]]
     assert gaps, assessed["gaps"]
