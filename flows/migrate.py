@@ -78,7 +78,7 @@ async def run_plan(bench: Bench, plan: Plan, kind: RunKind) -> Outcome:
         prove_target(bench.target_session, bench.target_arm(), bench.settings, accounts=made_before(bench, plan))
         await provision_all(bench, plan)
         bench.ledger.writer.open_shards(book.run_id, shards, now=now())
-        routes = await copy_all(bench, book, shards)
+        routes = await copy_all(bench, book, shards, kind)
         proved = await verify_all(bench, book)
         settle(bench, book, proved)
     summary = summary_of(book, bench) | {"plan": plan.id, "route_changes": routes}
@@ -134,11 +134,11 @@ def made_before(bench: Bench, plan: Plan) -> list[str]:
     return [step.name for step in accounts if states.get(step.id) is StepState.DONE]
 
 
-async def copy_all(bench: Bench, book: RunBook, shards: list[CopyShard]) -> list[str]:
+async def copy_all(bench: Bench, book: RunBook, shards: list[CopyShard], kind: RunKind) -> list[str]:
     """Copy every open shard of the run; returns how routes were chosen and changed, for a reader."""
-    progress = Progress(
-        total_objects=sum(shard.objects for shard in shards), total_bytes=sum(shard.bytes for shard in shards)
-    )
+    # How many bytes a re-sync will move is not known before it has looked.
+    size = sum(shard.bytes for shard in shards) if kind is RunKind.MIGRATE else 0
+    progress = Progress(total_objects=sum(shard.objects for shard in shards), total_bytes=size)
     routes = RouteBook(bench.settings.copy_.route)
     work = ShardWork(
         folder=bench.folder,

@@ -27,7 +27,7 @@ async def prove(config: Path, *, level: str, share: float, seed: str) -> Outcome
         async with recorded(bench, RunKind.VERIFY) as book:
             bench.source_session.prove()
             bench.target_session.prove()
-            progress = Progress(total_objects=int(sum(r.tally.listed for r in records) * share))
+            progress = Progress(total_objects=sum(r.tally.listed for r in records) if share == 1 else 0)
             work = ProofWork(folder=bench.folder, level=wanted, share=share, seed=seed, progress=progress)
             total = Proved()
             async with shown("verify", progress):
