@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.accounts import counts
+from flows.closing import counts
 from flows.observe import Outcome, RunBook, recorded, shown
 from flows.reporting import gather
 from flows.wiring import Bench, now, require_apply

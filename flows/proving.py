@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.accounts import counts
+from flows.closing import counts
 from flows.observe import Outcome, recorded, shown
 from flows.reporting import last_copy
 from flows.wiring import Bench, now

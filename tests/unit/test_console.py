@@ -1,0 +1,166 @@
+"""What every command shares: how it fails, what it prints of progress, and how settings are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+
+import pytest
+import typer
+
+from flows.console import command, first_of
+from flows.observe import amount, duration, line
+from mappings.errors import (
+    DoNotTrust,
+    ExitCode,
+    FixTheInput,
+    GovliftError,
+    GrantAccess,
+    ObjectRefused,
+    ResumeLater,
+    RetryTheRest,
+    SlowDown,
+    TryLater,
+    ends_command,
+)
+from mappings.settings import Settings, parse_settings
+from tasks.progress import Progress, Snapshot
+
+GOOD = """
+name = "an-agency"
+[source]
+cloud = "AzureCloud"
+tenant_id = "11111111-1111-4111-8111-111111111111"
+subscriptions = ["22222222-2222-4222-8222-222222222222"]
+[source.credential]
+client_id = "app"
+secret_env = "S"
+[target]
+cloud = "AzureUSGovernment"
+tenant_id = "33333333-3333-4333-8333-333333333333"
+subscription = "44444444-4444-4444-8444-444444444444"
+[target.credential]
+client_id = "app"
+secret_env = "T"
+"""
+
+
+def parsed(text: str) -> Settings:
+    return parse_settings(text, origin="migration.toml")
+
+
+def test_good_settings_have_the_documented_defaults() -> None:
+    settings = parsed(GOOD)
+    assert settings.copy_.route == "auto" and settings.copy_.proof == "L2"
+    assert settings.source.in_cloud.name == "AzureCloud"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('tenant_id = "1', 'tennant_id = "1', 'the key "source.tennant_id" is unknown; did you mean "tenant_id"?'),
+        ('subscription = "44444444-4444-4444-8444-444444444444"', "", 'the key "target.subscription" is missing'),
+        ("AzureUSGovernment", "AzureCloud", "moves between two clouds"),
+        ("33333333-3333-4333-8333-333333333333", "11111111-1111-4111-8111-111111111111", "are the same"),
+        ('secret_env = "T"', "", "needs client_id and secret_env"),
+        ('name = "an-agency"', 'name = "An Agency"', '"name"'),
+        ("[target]", "[[target]]", '"target"'),
+        ("[source]", "[source", "not valid TOML"),
+    ],
+)
+def test_wrong_settings_name_the_key_and_what_would_be_right(old: str, new: str, expected: str) -> None:
+    assert old in GOOD
+    with pytest.raises(FixTheInput) as wrong:
+        parsed(GOOD.replace(old, new))
+    assert expected in wrong.value.sentence
+    assert wrong.value.sentence.startswith("migration.toml")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (FixTheInput("a", next_step="b"), 2),
+        (DoNotTrust("a", next_step="b"), 5),
+        (ExceptionGroup("workers", [ValueError("x"), TryLater("a", next_step="b")]), 7),
+        (KeyboardInterrupt(), 8),
+        (asyncio.CancelledError(), 8),
+        (ValueError("defect"), 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_every_way_to_fail_has_its_exit_code(
+    wrong: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @command
+    def body(json_: bool = False) -> None:
+        raise wrong
+
+    with pytest.raises(typer.Exit) as left:
+        body(json_=True)
+    told = capsys.readouterr()
+    assert left.value.exit_code == code
+    assert told.err.count("  next: ") == 1
+    if code != ExitCode.UNEXPECTED:
+        assert json.loads(told.out)["exit_code"] == code
+        assert "Traceback" not in told.err
+
+
+def test_the_first_of_our_errors_is_found_in_nested_groups() -> None:
+    ours = ResumeLater("full", next_step="free space")
+    assert first_of(ExceptionGroup("a", [ExceptionGroup("b", [OSError(errno.EIO, "x"), ours])])) is ours
+    assert first_of(ValueError()) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        (SlowDown("busy", status=503), TryLater),
+        (ObjectRefused("no", status=403), GrantAccess),
+        (ObjectRefused("bad name", status=400), RetryTheRest),
+    ],
+)
+def test_an_error_about_one_request_ends_a_command_by_what_to_do(
+    wrong: ObjectRefused, kind: type[GovliftError]
+) -> None:
+    assert type(ends_command(wrong)) is kind
+
+
+def at(**parts: float) -> Snapshot:
+    whole = {"objects": 0, "bytes": 0, "failed": 0, "throttled": 0, "total_objects": 0, "total_bytes": 0} | parts
+    return Snapshot(**whole)  # type: ignore[arg-type]
+
+
+def test_the_eta_is_that_of_what_takes_longer() -> None:
+    both = at(elapsed=10, objects=50, total_objects=100, bytes=10, total_bytes=100)
+    assert both.eta_seconds == pytest.approx(90)
+    assert at(elapsed=10, objects=50, total_objects=100).eta_seconds == pytest.approx(10)
+    assert at(elapsed=10, objects=100, total_objects=100).eta_seconds is None
+    assert at(elapsed=0).eta_seconds is None
+
+
+def test_the_line_tells_counts_rates_eta_and_trouble() -> None:
+    told = line("copy", at(elapsed=10, objects=1000, total_objects=2000, bytes=1 << 20, failed=2, throttled=3))
+    for part in (
+        "1,000/2,000 objects",
+        "1.0 MiB",
+        "100/s",
+        "102.4 KiB/s",
+        "about 10 s left",
+        "2 failed",
+        "3 throttled",
+    ):
+        assert part in told
+
+
+def test_amounts_and_durations_read_well() -> None:
+    assert [amount(n) for n in (0, 1023, 1536, 5 << 40)] == ["0 B", "1023 B", "1.5 KiB", "5.0 TiB"]
+    assert [duration(n) for n in (3, 75, 3700)] == ["3 s", "1 min 15 s", "1 h 01 min"]
+
+
+def test_progress_adds_up() -> None:
+    progress = Progress(total_objects=10)
+    progress.add(objects=1, bytes=5)
+    progress.add(objects=2, failed=1, throttled=4)
+    seen = progress.snapshot()
+    assert (seen.objects, seen.bytes, seen.failed, seen.throttled, seen.total_objects) == (3, 5, 1, 4, 10)
