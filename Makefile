@@ -41,7 +41,7 @@ layers:
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
 unit:
-	@$(BIN)/python -m pytest -q -m "not slow and not sandbox and not azurite and not prefect" tests/unit tests/ledger tests/copiers tests/reports
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not sandbox and not azurite and not prefect" tests/unit tests/ledger tests/copiers tests/reports
 
 format: setup ## rewrite the sources in the project's format
 	@$(BIN)/ruff format .

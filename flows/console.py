@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 
-from flows.observe import Outcome, prepare_prefect, start_logging
+from flows.observe import Outcome, first_of, is_interruption, prepare_prefect, start_logging
 from mappings.errors import ExitCode, GovliftError, ResumeLater, TryLater
 
 P = ParamSpec("P")
@@ -59,19 +59,16 @@ def command(body: Callable[P, None]) -> Callable[P, None]:
             body(*args, **kwargs)
         except GovliftError as wrong:
             fail(wrong, as_json=bool(kwargs.get("json_")))
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            fail(
-                ResumeLater("Interrupted.", next_step="Run the same command again; it goes on where it was."),
-                as_json=bool(kwargs.get("json_")),
-            )
         except BrokenPipeError:
             # The reader of our output went away (`| head`); nobody is left to tell.
             sys.stderr.close()
             raise typer.Exit(ExitCode.OK) from None
         except typer.Exit:
             raise
-        except Exception as wrong:
-            known = prefect_unreachable(wrong) or first_of(wrong)
+        except BaseException as wrong:
+            known = interruption(wrong) or prefect_unreachable(wrong) or first_of(wrong)
+            if known is None and not isinstance(wrong, Exception):
+                raise
             if known is None:
                 traceback.print_exc()
                 hint("govlift: an unexpected error; the lines above say where.")
@@ -91,11 +88,11 @@ def fail(wrong: GovliftError, *, as_json: bool) -> None:
     raise typer.Exit(int(wrong.exit_code))
 
 
-def first_of(wrong: BaseException) -> GovliftError | None:
-    """The first of our own errors in an exception group; workers fail together, the first says why."""
-    if isinstance(wrong, BaseExceptionGroup):
-        return next((found for one in wrong.exceptions if (found := first_of(one))), None)
-    return wrong if isinstance(wrong, GovliftError) else None
+def interruption(wrong: BaseException) -> GovliftError | None:
+    """The error for Ctrl-C and SIGTERM, where that is what `wrong` is."""
+    if not is_interruption(wrong):
+        return None
+    return ResumeLater("Interrupted.", next_step="Run the same command again; it goes on where it was.")
 
 
 def prefect_unreachable(wrong: BaseException) -> GovliftError | None:

@@ -78,6 +78,21 @@ class RunBook:
     detail: str = ""
 
 
+def is_interruption(wrong: BaseException) -> bool:
+    """Whether somebody stopped the process: Ctrl-C, SIGTERM, or the signal that Prefect makes of it."""
+    if isinstance(wrong, KeyboardInterrupt | asyncio.CancelledError):
+        return True
+    # Prefect replaces the handler of SIGTERM while a flow runs; naming its class would import it.
+    return any(kind.__name__ == "ExternalSignal" for kind in type(wrong).__mro__)
+
+
+def first_of(wrong: BaseException) -> GovliftError | None:
+    """The first of our own errors in an exception group; workers fail together, the first says why."""
+    if isinstance(wrong, BaseExceptionGroup):
+        return next((found for one in wrong.exceptions if (found := first_of(one))), None)
+    return wrong if isinstance(wrong, GovliftError) else None
+
+
 @asynccontextmanager
 async def recorded(
     bench: Bench, kind: RunKind, *, plan_id: str = "", run_id: str | None = None
@@ -101,16 +116,13 @@ async def recorded(
         book.state = RunState.INTERRUPTED if resumable else RunState.FAILED
         book.exit_code, book.detail = wrong.exit_code, wrong.sentence
         raise
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        book.state, book.exit_code = RunState.INTERRUPTED, ExitCode.RESUMABLE
-        book.detail = "Interrupted; the same command goes on."
-        raise
     except BaseException as wrong:
-        book.state, book.exit_code, book.detail = (
-            RunState.FAILED,
-            ExitCode.UNEXPECTED,
-            f"{type(wrong).__name__}: {wrong}",
-        )
+        if is_interruption(wrong):
+            book.state, book.exit_code = RunState.INTERRUPTED, ExitCode.RESUMABLE
+            book.detail = "Interrupted; the same command goes on."
+        else:
+            book.state, book.exit_code = RunState.FAILED, ExitCode.UNEXPECTED
+            book.detail = f"{type(wrong).__name__}: {wrong}"
         raise
     finally:
         writer.end_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from flows.observe import first_of
 from flows.wiring import Bench, now
 from mappings.objects import Tally
 from tasks.ledger.owners import own_name
@@ -17,8 +18,11 @@ async def drain(bench: Bench, run_id: str, work: ShardWork) -> Tally:
     Raises:
         GovliftError: nothing further can be done in this run; what was finished stays finished.
     """
-    async with asyncio.TaskGroup() as group:
-        workers = [group.create_task(_work(bench, run_id, n, work)) for n in range(bench.settings.copy_.workers)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(_work(bench, run_id, n, work)) for n in range(bench.settings.copy_.workers)]
+    except BaseExceptionGroup as several:
+        raise first_of(several) or several from None
     return sum((worker.result() for worker in workers), Tally())
 
 

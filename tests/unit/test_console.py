@@ -9,8 +9,8 @@ import json
 import pytest
 import typer
 
-from flows.console import command, first_of
-from flows.observe import amount, duration, line
+from flows.console import command
+from flows.observe import amount, duration, first_of, line
 from mappings.errors import (
     DoNotTrust,
     ExitCode,

@@ -1,7 +1,7 @@
 """Outside witnesses: AzCopy and rclone, unmodified, by real names, against the sandbox's own service.
 
-AzCopy comes from npm with Azurite (`tests/oracle`) and needs libsecret of the system; rclone is taken from PATH or from
-GOVLIFT_RCLONE. Each is skipped by name where it is not installed.
+AzCopy comes from npm with Azurite (`tests/oracle`) and needs libsecret of the system; rclone is of the locked
+Python packages. Each is skipped by name where it is not installed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ctypes.util
 import os
 import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,10 @@ def azcopy(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rclone() -> str:
-    found = os.environ.get("GOVLIFT_RCLONE") or shutil.which("rclone")
-    if not found:
-        pytest.skip("rclone is not installed (PATH or GOVLIFT_RCLONE)")
-    return found
+    found = Path(sysconfig.get_path("scripts")) / "rclone"
+    if not found.exists():
+        pytest.skip("rclone is not installed beside this Python")
+    return str(found)
 
 
 @pytest.fixture
