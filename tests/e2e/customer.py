@@ -135,6 +135,33 @@ class Customer:
         container.upload_blob(victim.name, bytes(victim.size), overwrite=True)
         return str(victim.name)
 
+    def rclone_check(self, shard: CopyShard) -> str:
+        """What `rclone check --download` says of one container: it reads and compares every byte of both sides."""
+        remotes = {"source": ("commercial", shard.source_account), "target": ("government", shard.target_account)}
+        lines = []
+        for remote, (cloud, account) in remotes.items():
+            made = next(a for a in self.control("/accounts")[cloud] if a["name"] == account)
+            lines += [f"[{remote}]", "type = azureblob", f"account = {account}", f"key = {made['key']}"]
+            # Without its own encoding rclone asks for a name that ends in a dot as it is.
+            lines += [f"endpoint = {made['blob_endpoint']}", "encoding = None", ""]
+        config = self.folder / "rclone.conf"
+        config.write_text("\n".join(lines), encoding="utf-8")
+        told = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("rclone")),
+                *("--config", str(config), "--ca-cert", self.state["ca_bundle"], "check", "--download"),
+                *(f"source:{shard.container}", f"target:{shard.container}"),
+            ],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        config.unlink()
+        assert told.returncode == 0, told.stderr
+        return told.stderr
+
     def delete_source_container(self) -> str:
         """The customer deletes a container that the plan names; returns its name."""
         shard = min((s for s in self.plan().steps if isinstance(s, CopyShard)), key=lambda s: s.objects)
