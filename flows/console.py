@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 
-from flows.observe import Outcome, first_of, is_interruption, prepare_prefect, start_logging
+from flows.observe import Outcome, Unfinished, first_of, is_interruption, prepare_prefect, start_logging
 from mappings.errors import ExitCode, GovliftError, ResumeLater, TryLater
 
 P = ParamSpec("P")
@@ -109,7 +109,10 @@ def prefect_unreachable(wrong: BaseException) -> GovliftError | None:
 
 def run_flow(begin: Callable[[], Awaitable[Outcome]]) -> Outcome:
     """Run one flow to its end in this process; SIGTERM interrupts it as Ctrl-C does."""
-    return run_async(begin)
+    try:
+        return run_async(begin)
+    except Unfinished as wrong:
+        return wrong.outcome
 
 
 def run_async(begin: Callable[[], Awaitable[T]]) -> T:

@@ -11,7 +11,7 @@ from typing import Any
 from prefect import flow
 
 from flows.closing import counts
-from flows.observe import Outcome, RunBook, recorded, shown
+from flows.observe import Outcome, RunBook, Unfinished, recorded, shown
 from flows.reporting import gather
 from flows.wiring import Bench, now, require_apply
 from flows.worker import drain
@@ -68,7 +68,11 @@ def chosen_plan(bench: Bench, wanted: str) -> Plan:
 
 
 async def run_plan(bench: Bench, plan: Plan, kind: RunKind) -> Outcome:
-    """Everything after the decision what to do, for a first copy and for a re-sync alike."""
+    """Everything after the decision what to do, for a first copy and for a re-sync alike.
+
+    Raises:
+        Unfinished: it went to its end, and objects failed, shards are not done, or the target is not what was copied.
+    """
     shards = [step for step in plan.steps if isinstance(step, CopyShard)]
     alone(bench)
     stopped = bench.ledger.writer.resume_run(plan.id, kind, now=now())
@@ -83,7 +87,10 @@ async def run_plan(bench: Bench, plan: Plan, kind: RunKind) -> Outcome:
         settle(bench, book, proved)
     summary = summary_of(book, bench) | {"plan": plan.id, "route_changes": routes}
     await tell(bench, kind, summary)
-    return Outcome(book.run_id, book.exit_code, summary)
+    outcome = Outcome(book.run_id, book.exit_code, summary)
+    if book.exit_code is not ExitCode.OK:
+        raise Unfinished(outcome, book.detail)
+    return outcome
 
 
 def alone(bench: Bench) -> None:

@@ -67,6 +67,18 @@ class Outcome:
     summary: dict[str, Any] = field(default_factory=dict)
 
 
+class Unfinished(GovliftError):
+    """A copy that went to its end and is not complete. Raised, so that Prefect calls the flow run failed and alerts."""
+
+    def __init__(self, outcome: Outcome, sentence: str) -> None:
+        super().__init__(sentence, next_step="Read the exceptions in the report, then run the same command again.")
+        self.outcome = outcome
+        self.exit_code = outcome.exit_code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Unfinished, (self.outcome, self.sentence))
+
+
 @dataclass
 class RunBook:
     """The record of one run while it goes on; whoever ends it fills in the ending."""

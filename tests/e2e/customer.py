@@ -105,6 +105,14 @@ class Customer:
     def counters(self) -> Any:
         return self.control("/counters")
 
+    def newest_flow_run(self, flow: str) -> str:
+        """State type that Prefect gives the newest run of a flow."""
+        asked = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC", "limit": 1}
+        headers = {"Content-Type": "application/json"}
+        request = Request(f"{self.api}/flow_runs/filter", data=json.dumps(asked).encode(), headers=headers)
+        with urlopen(request, timeout=10) as answer:
+            return str(json.load(answer)[0]["state_type"])
+
     def source_writes(self) -> int:
         return int(self.counters()["commercial"]["blob"]["write"])
 

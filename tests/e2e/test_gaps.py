@@ -41,7 +41,9 @@ def test_a_listing_that_fails_while_copying_leaves_its_shard_open_and_exit_4(
     customer.control("/faults", post=[{"match": place + ".*comp=list", **fault}])
     broken = customer.run("migrate", "--apply", "--json", expect=4).json
     assert broken["state"] == "partial"
+    assert customer.newest_flow_run("migrate") == "FAILED", "or nobody is alerted of a night that did not finish"
     assert customer.run("status", "--json").json["failed_shards"][0]["shard"] == shard.id
     customer.control("/faults", method="DELETE")
     whole = customer.run("migrate", "--apply", "--json").json
     assert whole["state"] == "done" and whole["objects"]["failed"] == 0
+    assert customer.newest_flow_run("migrate") == "COMPLETED"
