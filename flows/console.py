@@ -7,7 +7,6 @@ import functools
 import json
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +15,16 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 
-from flows.observe import Outcome, Unfinished, first_of, is_interruption, prepare_prefect, start_logging
+from flows.observe import (
+    SIGTERM_CANCELS,
+    Outcome,
+    Unfinished,
+    first_of,
+    is_interruption,
+    listen_for_sigterm,
+    prepare_prefect,
+    start_logging,
+)
 from mappings.errors import ExitCode, GovliftError, ResumeLater, TryLater
 
 P = ParamSpec("P")
@@ -123,9 +131,8 @@ def run_async(begin: Callable[[], Awaitable[T]]) -> T:
     """
 
     async def body() -> T:
-        task = asyncio.current_task()
-        if task is not None and hasattr(signal, "SIGTERM"):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        SIGTERM_CANCELS.set(True)
+        listen_for_sigterm()
         return await begin()
 
     return asyncio.run(body())

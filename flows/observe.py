@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +92,21 @@ class RunBook:
     detail: str = ""
 
 
+SIGTERM_CANCELS: ContextVar[bool] = ContextVar("sigterm_cancels", default=False)
+"""Whether a command runs the flow in its own process, so that SIGTERM is its own to handle."""
+
+
+def listen_for_sigterm() -> None:
+    """Make SIGTERM cancel the current task, as Ctrl-C does, where a command runs the flow itself.
+
+    Prefect's handler, which it installs when a flow starts, raises in whatever frame is running; in a callback of the
+    event loop that exception is lost. In a deployment Prefect's stays, for it knows of its own cancellations.
+    """
+    task = asyncio.current_task()
+    if SIGTERM_CANCELS.get() and task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
 def is_interruption(wrong: BaseException) -> bool:
     """Whether somebody stopped the process: Ctrl-C, SIGTERM, or the signal that Prefect makes of it."""
     if isinstance(wrong, KeyboardInterrupt | asyncio.CancelledError):
@@ -114,6 +131,7 @@ async def recorded(
     Raises:
         ResumeLater: the run was interrupted; the same command goes on.
     """
+    listen_for_sigterm()
     writer = bench.ledger.writer
     book = RunBook(run_id or writer.begin_run(kind, plan_id=plan_id, now=now()))
     try:
