@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import ssl
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -181,7 +182,7 @@ class BlobAccount:
         lost: ObjectRefused | None = None
         for number in range(_READS):
             try:
-                data, told = await self._get(container, item, start, length, of_source)
+                data, intact = await self._get(container, item, start, length, of_source)
             except ObjectRefused as wrong:
                 if wrong.status not in (200, 206):
                     raise
@@ -189,7 +190,7 @@ class BlobAccount:
                 lost = wrong
                 await asyncio.sleep(pause(number + 1))
                 continue
-            if len(data) == length and (told is None or told == crc64(data)):
+            if len(data) == length and intact:
                 return data
         if lost is not None:
             raise SlowDown(lost.sentence, code="BrokenOff", status=lost.status)
@@ -201,13 +202,14 @@ class BlobAccount:
 
     async def _get(
         self, container: str, item: ListedObject, start: int, length: int, of_source: bool
-    ) -> tuple[bytes, int | None]:
+    ) -> tuple[bytes, bool]:
+        """One range, and whether it fits the checksum that came with it."""
         said: dict[str, str] = {}
 
         def hear(response: Any) -> None:
             said.update({key.lower(): value for key, value in response.http_response.headers.items()})
 
-        checked: dict[str, Any] = {"headers": {"x-ms-range-get-content-crc64": "true"}}
+        checksum = "crc64" if self._range_crc else "md5"
         try:
             with object_errors(
                 f"read {self.called(container, item.name)}", source_condition=of_source, target_condition=not of_source
@@ -219,17 +221,21 @@ class BlobAccount:
                     match_condition=MatchConditions.IfNotModified,
                     decompress=False,
                     raw_response_hook=hear,
-                    **(checked if self._range_crc else {"validate_content": True}),
+                    headers={f"x-ms-range-get-content-{checksum}": "true"},
                 )
                 data: bytes = await stream.readall()
         except ObjectError as wrong:
             if not self._range_crc or not wrong.code.startswith(("FeatureNot", "UnsupportedHeader")):
                 raise
-            # A service without CRC64 on ranges has MD5 on ranges; the SDK checks that one.
+            # A service without CRC64 on ranges has MD5 on ranges.
             self._range_crc = False
             return await self._get(container, item, start, length, of_source)
-        told = said.get("x-ms-content-crc64", "")
-        return data, from_bytes(_base64(told)) if told and self._range_crc else None
+        if self._range_crc:
+            told = said.get("x-ms-content-crc64", "")
+            return data, not told or from_bytes(_base64(told)) == crc64(data)
+        # Only an answer to a range carries the MD5 of its own bytes; beside a whole blob stands the stored label.
+        told = said.get("content-md5", "") if "content-range" in said else ""
+        return data, not told or _base64(told) == hashlib.md5(data, usedforsecurity=False).digest()
 
     async def container_settings(self, container: str) -> ContainerSettings:
         with object_errors(f"read the settings of {self.called(container)}"):
