@@ -273,13 +273,14 @@ def evidence_verify(config: Config = HERE, json_: Json = False) -> None:
     """Check every manifest against the hash chain."""
     from flows.standing import check_evidence_of
 
-    problems, manifests = check_evidence_of(config)
+    problems, manifests, head = check_evidence_of(config)
     if json_:
-        say_json({"manifests": manifests, "problems": problems})
+        say_json({"manifests": manifests, "problems": problems, "head": head})
     else:
         say(f"{manifests} manifests checked, {len(problems)} problems")
         for problem in problems:
             say(problem)
+        say(f"head of the chain: {head}")
     leave(ExitCode.MISMATCH if problems else ExitCode.OK)
 
 

@@ -56,14 +56,14 @@ def rewrite_report(config: Path) -> dict[str, Path]:
     return write_reports(gather(bench), bench.folder)
 
 
-def check_evidence_of(config: Path) -> tuple[list[str], int]:
-    """Problems found between manifests and hash chain, and how many manifests were checked."""
+def check_evidence_of(config: Path) -> tuple[list[str], int, str]:
+    """Problems found between manifests and hash chain, how many manifests were checked, and the head of the chain."""
     from tasks.manifests import check_evidence
 
     bench = Bench(config)
     reader = bench.ledger.reader
     problems = check_evidence(bench.folder, reader)
-    return problems, len(list(bench.evidence.rglob("*.parquet")))
+    return problems, len(list(bench.evidence.rglob("*.parquet"))), reader.head().hash
 
 
 def explain_resource(config: Path, resource_id: str) -> list[str]:

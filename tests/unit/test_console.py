@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+from pathlib import Path
 
 import pytest
 import typer
 
+from flows.cli import evidence_verify
 from flows.console import command
 from flows.observe import amount, duration, first_of, line
+from flows.wiring import Bench
 from mappings.errors import (
     DoNotTrust,
     ExitCode,
@@ -164,3 +167,13 @@ def test_progress_adds_up() -> None:
     progress.add(objects=2, failed=1, throttled=4)
     seen = progress.snapshot()
     assert (seen.objects, seen.bytes, seen.failed, seen.throttled, seen.total_objects) == (3, 5, 1, 4, 10)
+
+
+def test_evidence_verify_prints_the_head_that_guarantees_md_tells_to_keep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mutation that must fail it: leaving the head out, or printing one that is not the ledger's."""
+    config = tmp_path / "migration.toml"
+    config.write_text(GOOD, encoding="utf-8")
+    evidence_verify(config=config)
+    assert f"head of the chain: {Bench(config).ledger.reader.head().hash}" in capsys.readouterr().out
