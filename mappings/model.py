@@ -117,6 +117,8 @@ class Inventory:
     subscriptions: tuple[Subscription, ...] = ()
     groups: tuple[ResourceGroup, ...] = ()
     containers: tuple[ContainerSurvey, ...] = ()
+    governance: tuple[Resource, ...] = ()
+    """Role assignments, policy assignments and locks: they rule resources and are no resources of the estate."""
 
 
 @dataclass(frozen=True, slots=True)

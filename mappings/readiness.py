@@ -63,6 +63,7 @@ def build_report(
     made_at: datetime,
     version: str,
     shards: Sequence[ShardRecord] = (),
+    previous: Assessment | None = None,
 ) -> Report:
     """Build the whole report.
 
@@ -77,6 +78,7 @@ def build_report(
         version: of govlift.
         shards: shard records of the copying runs, of one or of all; the newest record of each shard counts. Without
             them the newest copying run's own tally stands for all accounts.
+        previous: the assessment before this one, None where this is the first.
     """
     facts = gather_facts(
         settings=settings,
@@ -87,6 +89,7 @@ def build_report(
         shards=shards,
         made_at=made_at,
         version=version,
+        previous=previous,
     )
     flags = balance_flags(facts)
     return Report(

@@ -109,6 +109,10 @@ class Facts:
     """By family, type and name."""
     books: tuple[AccountBook, ...]
     """By account; empty before the first copy."""
+    settings: Settings | None = None
+    """None where an offline assessment has none."""
+    previous: Assessment | None = None
+    """The assessment before this one, for what has changed since; None where this is the first."""
 
     @property
     def subscriptions(self) -> dict[str, str]:
@@ -148,6 +152,7 @@ def gather_facts(
     shards: Sequence[ShardRecord],
     made_at: datetime,
     version: str,
+    previous: Assessment | None = None,
 ) -> Facts:
     """Put the parts in order. Arguments as in `mappings.readiness.build_report`."""
     ordered = tuple(sorted(runs, key=lambda run: (run.started, run.id)))
@@ -161,6 +166,8 @@ def gather_facts(
         version=version,
         judged=_judge(assessment),
         books=_books(assessment, plan, ordered, shards),
+        settings=settings if isinstance(settings, Settings) else None,
+        previous=previous,
     )
 
 

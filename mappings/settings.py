@@ -50,9 +50,17 @@ class SharedKey(_Part):
 class Source(_Part):
     cloud: str
     tenant_id: Guid
-    subscriptions: tuple[Guid, ...] = Field(min_length=1)
+    subscriptions: tuple[Guid, ...] = ()
+    management_group: str = ""
+    """Name of a management group: everything below it is inventoried. Either this or `subscriptions`."""
     credential: Credential
     shared_keys: tuple[SharedKey, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_scope(self) -> Source:
+        if bool(self.subscriptions) == bool(self.management_group):
+            raise ValueError("name either subscriptions or a management_group, and not both")
+        return self
 
     @property
     def in_cloud(self) -> Cloud:
@@ -101,6 +109,29 @@ class Resync(_Part):
     timezone: str = "America/New_York"
 
 
+class Assess(_Part):
+    overlays: tuple[str, ...] = ()
+    """Customer rule files beside migration.toml; their rules add to the catalogue or override its rules by name."""
+    rule_age_days: int = Field(default=365, ge=1)
+    """A rule that was checked longer ago than this is stale: it still decides, and the report warns."""
+    program: str = "program.toml"
+    """The CSP program sheet, beside migration.toml."""
+    name_words: tuple[str, ...] = ()
+    """Words of the customer that must not stand in a name or tag of the target, besides those of the catalogue."""
+    name_allow: tuple[str, ...] = ()
+    """Names and words that were looked at and may stay."""
+
+
+class Pace(_Part):
+    """What the copy-time estimate assumes until runs of this migration have been measured."""
+
+    mib_per_second: float = Field(default=60.0, gt=0)
+    objects_per_second: float = Field(default=80.0, gt=0)
+    hours_per_day: float = Field(default=24.0, gt=0, le=24)
+    churn_per_day: float = Field(default=0.01, ge=0, le=1)
+    """Share of the bytes that changes in a day; sizes the last delta before the cutover."""
+
+
 class Ledger(_Part):
     url: str = ""
     """SQLAlchemy URL; "" is `ledger.db` in the migration folder."""
@@ -118,6 +149,8 @@ class Settings(_Part):
     target: Target
     copy_: Copy = Field(default_factory=Copy, alias="copy")
     resync: Resync = Field(default_factory=Resync)
+    assess: Assess = Field(default_factory=Assess)
+    pace: Pace = Field(default_factory=Pace)
     ledger: Ledger = Field(default_factory=Ledger)
 
     @model_validator(mode="after")
