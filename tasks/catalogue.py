@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
+from mappings.errors import FixTheInput
 from mappings.rulebook import Rulebook
+from mappings.typefacts import TypeFacts, parse_type_facts
 
 
 def load_catalogue(overlay: Mapping[str, str] | None = None) -> Rulebook:
@@ -25,3 +29,29 @@ def catalogue_texts() -> dict[str, str]:
     """File name -> TOML text of the shipped catalogue."""
     folder = files("mappings") / "catalogue"
     return {f"catalogue/{one.name}": one.read_text("utf-8") for one in folder.iterdir() if one.name.endswith(".toml")}
+
+
+@cache
+def load_type_facts() -> TypeFacts:
+    """What is known of each ARM resource type: names, service, data, status."""
+    table = files("mappings") / "catalogue" / "types.csv"
+    return parse_type_facts(table.read_text("utf-8"), name="catalogue/types.csv")
+
+
+def read_overlays(paths: Iterable[Path]) -> dict[str, str]:
+    """The rule files of a customer, name -> TOML text, for `load_catalogue`.
+
+    Raises:
+        FixTheInput: a file cannot be read.
+    """
+    texts = {}
+    for path in paths:
+        try:
+            texts[str(path)] = path.read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as wrong:
+            why = wrong.strerror if isinstance(wrong, OSError) else "it is not UTF-8 text"
+            raise FixTheInput(
+                f"The rule file {path} cannot be read: {why}.",
+                next_step="Correct its name under [assess] overlays, or give the file that is meant.",
+            ) from None
+    return texts
