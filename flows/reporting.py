@@ -60,6 +60,7 @@ def gather(bench: Bench) -> Report:
         notes=list(notes_of(bench, standing_shards(shards, runs, plan).values())),
         made_at=now(),
         version=version("govlift"),
+        previous=reader.assessment_before(),
     )
 
 

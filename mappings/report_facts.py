@@ -30,6 +30,7 @@ class ReportHead:
     source_cloud: str = ""
     source_tenant: str = ""
     source_subscriptions: tuple[str, ...] = ()
+    """Ids, or "management group NAME" where the scope is one."""
     target_cloud: str = ""
     target_tenant: str = ""
     target_subscription: str = ""
@@ -47,7 +48,7 @@ def head_of(settings: Settings) -> ReportHead:
         marking=settings.marking.strip(),
         source_cloud=settings.source.cloud,
         source_tenant=settings.source.tenant_id,
-        source_subscriptions=settings.source.subscriptions,
+        source_subscriptions=settings.source.subscriptions or (f"management group {settings.source.management_group}",),
         target_cloud=settings.target.cloud,
         target_tenant=settings.target.tenant_id,
         target_subscription=settings.target.subscription,

@@ -55,6 +55,7 @@ def store_assessment(connection: Connection, run_id: str, assessment: Assessment
         (schema.subscription, taken.subscriptions),
         (schema.resource_group, taken.groups),
         (schema.container, taken.containers),
+        (schema.governance, taken.governance),
     ]
     for table, values in parts:
         _fill(connection, table, run_id, ({"body": value} for value in values))
@@ -76,12 +77,19 @@ def load_assessment(connection: Connection, run_id: str) -> Assessment:
         subscriptions=_values(connection, schema.subscription, run_id, Subscription),
         groups=_values(connection, schema.resource_group, run_id, ResourceGroup),
         containers=_values(connection, schema.container, run_id, ContainerSurvey),
+        governance=_values(connection, schema.governance, run_id, Resource),
     )
     return Assessment(
         inventory=inventory,
         verdicts=_values(connection, schema.verdict, run_id, Verdict),
         catalogue_date=None if checked is None else date.fromisoformat(checked),
     )
+
+
+def scope_of(body: str) -> tuple[str, str, str]:
+    """What an assessment is of, from its row: cloud, tenant, scope."""
+    head = json.loads(body)
+    return head["cloud"], head["tenant_id"], head["scope"]
 
 
 def _fill(connection: Connection, table: Table, run_id: str, rows: Iterable[dict[str, Any]]) -> None:

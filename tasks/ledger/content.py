@@ -27,6 +27,7 @@ _WORDS = {
     "source_cloud": "source.cloud",
     "source_tenant": "source.tenant_id",
     "source_subscriptions": "source.subscriptions",
+    "source_management_group": "source.management_group",
     "target_cloud": "target.cloud",
     "target_tenant": "target.tenant_id",
     "target_subscription": "target.subscription",
@@ -129,6 +130,7 @@ def _identity(settings: Settings) -> dict[str, Any]:
         "source_cloud": settings.source.cloud,
         "source_tenant": settings.source.tenant_id,
         "source_subscriptions": sorted(set(settings.source.subscriptions)),
+        "source_management_group": settings.source.management_group.lower(),
         "target_cloud": settings.target.cloud,
         "target_tenant": settings.target.tenant_id,
         "target_subscription": settings.target.subscription,
@@ -136,7 +138,8 @@ def _identity(settings: Settings) -> dict[str, Any]:
 
 
 def _require_same(stored: Mapping[str, Any], given: Mapping[str, Any], place: str) -> None:
-    different = [key for key in _WORDS if stored[key] != given[key]]
+    # A ledger from before there were management groups does not name one.
+    different = [key for key in _WORDS if stored.get(key, "") != given[key]]
     if not different:
         return
     told = "; ".join(f"{_WORDS[key]} was {_shown(stored[key])}, is {_shown(given[key])}" for key in different)
@@ -147,7 +150,7 @@ def _require_same(stored: Mapping[str, Any], given: Mapping[str, Any], place: st
 
 
 def _shown(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return (", ".join(value) if isinstance(value, list) else str(value)) or "empty"
 
 
 def _insert_steps(connection: Connection, plan: Plan) -> None:

@@ -23,7 +23,7 @@ from mappings.runs import RunKind, RunRecord, ShardRecord
 from mappings.shards import Span, newest_cover
 from mappings.states import RunState, ShardState, StepState
 from tasks.ledger import schema
-from tasks.ledger.assessments import load_assessment
+from tasks.ledger.assessments import load_assessment, scope_of
 from tasks.ledger.transactions import viewing
 
 _PAGE = 2000
@@ -95,6 +95,22 @@ class LedgerReader:
             return None
         with viewing(self._engine, self._place) as connection:
             return load_assessment(connection, wanted)
+
+    def assessment_before(self, run_id: str = "") -> Assessment | None:
+        """The newest assessment before that of `run_id`, of the same cloud, tenant and scope.
+
+        Args:
+            run_id: "" for the newest run with an assessment.
+
+        Returns:
+            None where the one asked for is the first of its scope.
+        """
+        table = schema.assessment
+        rows = self._all(select(table.c.run_id, table.c.body).order_by(table.c.number.desc()))
+        scopes = [(row.run_id, scope_of(row.body)) for row in rows]
+        at = next((n for n, (known, _) in enumerate(scopes) if known == run_id), 0 if not run_id else len(scopes))
+        older = next((known for known, scope in scopes[at + 1 :] if scope == scopes[at][1]), None)
+        return None if older is None else self.assessment(older)
 
     def plan(self, id_or_prefix: str) -> Plan:
         """One plan, whose content was hashed again.

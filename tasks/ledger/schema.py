@@ -25,7 +25,8 @@ from mappings.codec import utc_text
 from mappings.runs import RunKind
 from mappings.states import RunState, ShardState, StepState
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 has more tables than 1 and nothing else; a ledger of 1 gets them when it is opened."""
 
 tables = MetaData()
 
@@ -116,6 +117,8 @@ seen = _rows("seen")
 subscription = _rows("subscription")
 resource_group = _rows("resource_group")
 container = _rows("container")
+governance = _rows("governance")
+"""Role assignments, policy assignments and locks."""
 
 plan = Table(
     "plan",

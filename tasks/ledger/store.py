@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -22,6 +22,9 @@ from tasks.ledger.writer import LedgerWriter
 
 _BUSY_SECONDS = 30.0
 """How long a SQLite connection waits for another's transaction."""
+
+_ONLY_FEWER_TABLES = 1
+"""Schema version that differs from today's by tables that it lacks."""
 
 
 class Ledger:
@@ -137,6 +140,10 @@ def _ensure_schema(engine: Engine, place: str, *, create: bool) -> None:
             row = {"one": 1, "schema_version": schema.SCHEMA_VERSION, "events": 0, "head": GENESIS}
             connection.execute(insert(schema.ledger).values(row))
         version = connection.execute(select(schema.ledger.c.schema_version)).scalar_one()
+        if version == _ONLY_FEWER_TABLES:
+            schema.tables.create_all(connection)
+            connection.execute(update(schema.ledger).values(schema_version=schema.SCHEMA_VERSION))
+            version = schema.SCHEMA_VERSION
     if version != schema.SCHEMA_VERSION:
         raise FixTheInput(
             f"The ledger {place} has schema version {version}; this govlift works with {schema.SCHEMA_VERSION}.",

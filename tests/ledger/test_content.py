@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,15 @@ class TestIdentity:
         assert (value if isinstance(value, str) else value[0]) in refused.value.sentence
         assert "new folder" in refused.value.next_step
 
+    def test_another_management_group_is_another_migration(self, ledger: Ledger) -> None:
+        below = {"source.subscriptions": [], "source.management_group": "county"}
+        ledger.writer.claim_identity(settings(**below), now=NOW)
+        ledger.writer.claim_identity(settings(**below | {"source.management_group": "County"}), now=NOW)
+        with pytest.raises(AskForApproval, match=r"source\.management_group was county, is state"):
+            ledger.writer.claim_identity(settings(**below | {"source.management_group": "state"}), now=NOW)
+        with pytest.raises(AskForApproval, match=r"source\.management_group was county, is empty"):
+            ledger.writer.claim_identity(settings(), now=NOW)
+
     def test_harmless_settings_may_change_and_are_recorded(self, ledger: Ledger) -> None:
         ledger.writer.claim_identity(settings(), now=NOW)
         ledger.writer.claim_identity(settings(**{"copy.concurrency": 3}), now=NOW)
@@ -108,6 +118,31 @@ class TestAssessments:
         saved = assessment([(resource, verdict(resource)) for resource in many])
         ledger.writer.save_assessment(ledger.writer.begin_run(RunKind.ASSESS, now=NOW), saved)
         assert ledger.reader.assessment() == saved
+
+    def test_the_one_before_is_of_the_same_scope(self, ledger: Ledger) -> None:
+        """Breaks when another scope's assessment is what changes are told from, or one that came after."""
+        store = account("hollisdata")
+        first = assessment([(store, verdict(store))])
+        other = replace(first, inventory=replace(first.inventory, scope="another subscription"))
+        newest = replace(first, verdicts=(verdict(store, VerdictKind.BLOCKED),))
+        runs = []
+        for minute, one in enumerate((first, other, newest)):
+            runs.append(ledger.writer.begin_run(RunKind.ASSESS, now=later(minute * 60)))
+            ledger.writer.save_assessment(runs[-1], one)
+        assert ledger.reader.assessment_before() == ledger.reader.assessment_before(runs[2]) == first
+        assert ledger.reader.assessment_before(runs[0]) is ledger.reader.assessment_before(runs[1]) is None
+        assert ledger.reader.assessment_before("no such run") is None
+
+    def test_a_ledger_of_the_first_schema_gets_the_tables_it_lacks(self, tmp_path: Path) -> None:
+        store = account("hollisdata")
+        plain = assessment([(store, verdict(store))])
+        saved = replace(plain, inventory=replace(plain.inventory, governance=(replace(store, type="Lock"),)))
+        with open_ledger(ledger_url(tmp_path)) as old:
+            edit(old, "DROP TABLE governance")
+            edit(old, "UPDATE ledger SET schema_version = 1")
+        with open_ledger(ledger_url(tmp_path)) as opened:
+            opened.writer.save_assessment(opened.writer.begin_run(RunKind.ASSESS, now=NOW), saved)
+            assert opened.reader.assessment() == saved
 
     def test_without_one_there_is_none(self, ledger: Ledger) -> None:
         assert ledger.reader.assessment() is None
