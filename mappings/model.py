@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from mappings.offer import Offer
 from mappings.states import Confidence, VerdictKind
 
 
@@ -160,6 +161,10 @@ class Verdict:
     target: TargetChoice
     confidence: Confidence = Confidence.INFERRED
     findings: tuple[Finding, ...] = ()
+    catalogue: str = ""
+    """The verdict that the catalogue alone gives, where a live target was asked; "" where none was."""
+    live: str = ""
+    """What the live target says of the resource, in a few words; "" where none was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,8 @@ class Assessment:
     verdicts: tuple[Verdict, ...]
     catalogue_date: date | None
     """The newest check date in the catalogue used."""
+    offer: Offer | None = None
+    """What the target subscription itself offers; None where it was not asked ("catalogue only")."""
 
     def by_verdict(self) -> dict[str, int]:
         """Counts per verdict, every kind present."""
