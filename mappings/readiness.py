@@ -10,7 +10,9 @@ from datetime import datetime
 
 from mappings.model import Assessment
 from mappings.plan import Plan
+from mappings.report_assumptions import assumptions_section
 from mappings.report_balance import balance_flags, balance_section
+from mappings.report_changes import changes_section
 from mappings.report_conditions import blockers_section, unknowns_section
 from mappings.report_data import data_section, results_section, runs_section
 from mappings.report_facts import ReportHead, gather_facts, head_of, standing_shards
@@ -19,6 +21,7 @@ from mappings.report_limits import findings_section, gaps_section, limits_sectio
 from mappings.report_model import SCHEMA_VERSION, Report
 from mappings.report_objects import differences_section, exceptions_section
 from mappings.report_resources import readiness_section, register_section
+from mappings.report_story import brief_of, in_order, risks_of
 from mappings.report_summary import SIGNATURES, cover_of, sentences_of, tiles_of
 from mappings.report_targets import targets_section
 from mappings.runs import ObjectNote, RunRecord, ShardRecord
@@ -36,11 +39,13 @@ __all__ = [
 ]
 
 _SECTIONS = (
+    # Any order: `mappings.report_story` says in which order they are read.
     balance_section,
     readiness_section,
     blockers_section,
     unknowns_section,
     gaps_section,
+    changes_section,
     targets_section,
     data_section,
     results_section,
@@ -49,6 +54,7 @@ _SECTIONS = (
     limits_section,
     findings_section,
     runs_section,
+    assumptions_section,
     register_section,
 )
 
@@ -98,6 +104,8 @@ def build_report(
         tiles=tiles_of(facts),
         sentences=sentences_of(facts, flags),
         flags=flags,
-        sections=tuple(make(facts) for make in _SECTIONS),
+        sections=in_order(make(facts) for make in _SECTIONS),
         signatures=SIGNATURES,
+        brief=brief_of(facts),
+        risks=risks_of(facts, flags),
     )

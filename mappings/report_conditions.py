@@ -10,6 +10,7 @@ from mappings.report_facts import Facts, Judged
 from mappings.report_model import Column, Kind, Ref, Section, Table, Value
 from mappings.report_resources import RESOURCE_COLUMNS, VERDICT_PLACES, resource_row, rows_of_verdict
 from mappings.report_words import are, counted, listing, make_row
+from mappings.responsible import owners_told
 from mappings.states import VerdictKind
 
 RULE_COLUMNS = (
@@ -18,6 +19,7 @@ RULE_COLUMNS = (
     Column("resources", "Resources", Kind.COUNT),
     Column("reason", "Why"),
     Column("remedy", "What to do"),
+    Column("owner", "Who acts"),
     Column("source", "Source", Kind.SOURCE),
     Column("checked", "Checked", Kind.DATE),
 )
@@ -84,17 +86,18 @@ def _tables(facts: Facts, kind: VerdictKind, sheet: str) -> tuple[Table, Table]:
 def _by_rule(facts: Facts, kind: VerdictKind, table_id: str, caption: str, sheet: str) -> Table:
     """One row per rule, reason and remedy, so that a sentence that holds for thirty resources is read once."""
     rows = []
-    groups: defaultdict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
-    for _, verdict in _with_verdict(facts, kind):
-        groups[verdict.rule, verdict.reason, verdict.remedy].append(verdict)
+    groups: defaultdict[tuple[str, str, str], list[tuple[Judged, Verdict]]] = defaultdict(list)
+    for judged, verdict in _with_verdict(facts, kind):
+        groups[verdict.rule, verdict.reason, verdict.remedy].append((judged, verdict))
     for (rule, reason, remedy), members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        first = members[0]
+        first = members[0][1]
         cells: dict[str, Value] = {
             "rule": rule,
             "verdict": kind.value,
             "resources": len(members),
             "reason": reason,
             "remedy": remedy,
+            "owner": owners_told((judged.resource.tags for judged, _ in members), kind),
             "source": first.source,
             "checked": first.checked.isoformat() if first.checked else None,
         }

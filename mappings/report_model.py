@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Major.minor of the JSON form. A new key raises the minor number, a changed or removed one the major number."""
 
 Value = str | int | float | None
@@ -104,6 +104,8 @@ class Section:
     tables: tuple[Table, ...] = ()
     remarks: tuple[str, ...] = ()
     """Plain list items under the lead."""
+    part: str = ""
+    """Heading of the part of the report that the section belongs to; sections of one part follow each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +121,41 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Something that must be settled before anybody signs."""
+    """Something that must be settled before anybody signs, or that a signature accepts."""
 
     sentence: str
     ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """One of the few things that a reader of the first page must know, with who acts and how."""
+
+    status: str
+    """A verdict."""
+    what: str
+    remedy: str
+    owner: str
+    """Who is named by the resources' own tags, else the role that has to act."""
+    resources: int
+    """Rows behind it; 0 where `ref` is one row that counts nothing."""
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The first page besides tiles and sentences: what blocks, whether in equals out, what was not seen."""
+
+    blockers: tuple[Priority, ...] = ()
+    """The weightiest, worst verdict and most resources first."""
+    more: int = 0
+    """Further kinds of blockers, in the section "Blockers and conditions"."""
+    in_out: tuple[Tile, ...] = ()
+    """Seen by each lister, in the inventory, with a verdict, unknown, ids behind a difference."""
+    in_out_result: Check = Check.NOT_COMPARED
+    unseen: tuple[Priority, ...] = ()
+    """The first gaps."""
+    more_unseen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +202,9 @@ class Report:
     sections: tuple[Section, ...]
     signatures: tuple[str, ...]
     """Roles that sign, in order."""
+    brief: Brief = field(default_factory=Brief)
+    risks: tuple[Flag, ...] = ()
+    """What somebody accepts by signing while it stands."""
 
     def section(self, section_id: str) -> Section:
         """The section with this id.

@@ -9,6 +9,7 @@ from dataclasses import replace
 from mappings.report_facts import Facts, Judged
 from mappings.report_model import Column, Kind, Ref, Row, Section, Table, Value
 from mappings.report_words import VERDICT_MEANS, VERDICT_ORDER, are, counted, counts, make_row
+from mappings.responsible import owner_by_tag
 from mappings.states import VerdictKind
 
 VERDICT_PLACES = {
@@ -19,6 +20,9 @@ VERDICT_PLACES = {
     VerdictKind.READY: ("resources", ""),
 }
 """Verdict -> section and table whose rows are the resources with that verdict, sorted by type."""
+
+SUBSCRIPTION_TABLES = 25
+"""Up to so many subscriptions have a table of resources each; more of them would bury the page in tables."""
 
 _VERDICT_COLUMNS = counts(
     ("ready", "Ready"),
@@ -109,9 +113,10 @@ def _by_type(facts: Facts) -> Table:
 
 
 def _register_ids(facts: Facts) -> dict[str, str]:
-    """Subscription -> id of its register table, in the order of names."""
+    """Subscription -> id of its register table, in the order of names; one table for all where there are many."""
     found = sorted({judged.subscription for judged in facts.judged}, key=str.lower)
-    return {name: f"resources-{n}" for n, name in enumerate(found, start=1)}
+    alone = len(found) <= SUBSCRIPTION_TABLES
+    return {name: f"resources-{n if alone else 1}" for n, name in enumerate(found, start=1)}
 
 
 def _by_subscription(facts: Facts) -> Table:
@@ -121,8 +126,9 @@ def _by_subscription(facts: Facts) -> Table:
     rows = []
     for name, table in _register_ids(facts).items():
         members = groups[name]
-        links = {key: Ref("resources", table, {"verdict": key}) for key in _BARS}
-        links["resources"] = Ref("resources", table)
+        here = {"subscription": name}
+        links = {key: Ref("resources", table, {"verdict": key} | here) for key in _BARS}
+        links["resources"] = Ref("resources", table, here)
         cells: dict[str, Value] = {"subscription": name or "not told", "id": members[0].resource.subscription_id}
         rows.append(make_row(cells | {"resources": len(members)} | _tally(members), links))
     columns = (
@@ -137,6 +143,9 @@ def _by_subscription(facts: Facts) -> Table:
 RESOURCE_COLUMNS = (
     Column("name", "Resource", Kind.NAME),
     Column("type", "Type", Kind.NAME),
+    Column("family", "Service family", detail=True),
+    Column("kind", "Kind", Kind.NAME, detail=True),
+    Column("sku", "SKU", Kind.NAME, detail=True),
     Column("resource_group", "Resource group", Kind.NAME),
     Column("subscription", "Subscription", detail=True),
     Column("location", "Region", Kind.NAME),
@@ -149,6 +158,7 @@ RESOURCE_COLUMNS = (
     Column("confidence", "Confidence", detail=True),
     Column("target_type", "Target type", Kind.NAME, detail=True),
     Column("target_region", "Target region", Kind.NAME, detail=True),
+    Column("owner", "Owner by tag", detail=True),
     Column("id", "Resource id", Kind.NAME, detail=True),
 )
 _REGISTER_COLUMNS = tuple(
@@ -166,6 +176,9 @@ def resource_row(judged: Judged, why: Ref | None = None) -> Row:
     cells: dict[str, Value] = {
         "name": resource.name,
         "type": judged.type,
+        "family": judged.family,
+        "kind": resource.kind,
+        "sku": str(resource.sku.get("name") or ""),
         "resource_group": resource.resource_group,
         "subscription": judged.subscription,
         "location": resource.location,
@@ -178,21 +191,24 @@ def resource_row(judged: Judged, why: Ref | None = None) -> Row:
         "confidence": verdict.confidence.value if verdict else "",
         "target_type": verdict.target.type if verdict else "",
         "target_region": verdict.target.region if verdict else "",
+        "owner": owner_by_tag(resource.tags),
         "id": resource.id,
     }
     return make_row(cells, {"rule": why} if why else None)
 
 
 def register_section(facts: Facts) -> Section:
-    """Every resource once, by subscription; the rows behind most numbers."""
+    """Every resource once, the weightiest verdict first; the rows behind most numbers."""
     rank = {kind.value: n for n, kind in enumerate(VERDICT_ORDER)}
     groups: defaultdict[str, list[Judged]] = defaultdict(list)
+    ids = _register_ids(facts)
     for judged in facts.judged:
-        groups[judged.subscription].append(judged)
+        groups[ids[judged.subscription]].append(judged)
     tables = []
-    for name, table_id in _register_ids(facts).items():
-        members = sorted(groups[name], key=lambda j: (rank.get(j.word, -1), j.type.lower()))
-        caption = f"Resources of {name or 'no told subscription'}"
+    for table_id, members in sorted(groups.items(), key=lambda item: int(item[0].rpartition("-")[2])):
+        members.sort(key=lambda j: (rank.get(j.word, -1), j.type.lower()))
+        one = len({judged.subscription for judged in members}) == 1
+        caption = f"Resources of {members[0].subscription or 'no told subscription'}" if one else "Resources"
         tables.append(
             Table(table_id, caption, _REGISTER_COLUMNS, tuple(map(resource_row, members)), sheet="All resources")
         )

@@ -365,7 +365,7 @@ def test_sizes_stay_below_the_next_unit() -> None:
 def test_json_is_keyed_and_versioned() -> None:
     report = sample.stage("resynced")
     data = json.loads(report_to_json(report))
-    assert data["schema_version"] == "1.0"
+    assert data["schema_version"] == "1.1"
     blocked = next(t for s in data["sections"] for t in s["tables"] if t["id"] == "blocked")
     assert blocked["rows"][0]["cells"]["verdict"] == "blocked"
     assert len(report_digest(report)) == 64
