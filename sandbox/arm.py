@@ -114,6 +114,7 @@ class Arm:
         known = self.holdings.subscriptions.get(subscription.lower())
         if known is None:
             raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+        self.require_access(f"/subscriptions/{subscription}", "Microsoft.Resources/subscriptions/read")
         if to_write and known.state != "Enabled":
             raise ArmError(
                 409,
@@ -129,7 +130,7 @@ class Arm:
 
     def require_group(self, subscription: str, group: str) -> Body:
         """The group, which must be there."""
-        body = self.holdings.groups.get(f"/subscriptions/{subscription}/resourcegroups/{group}".lower())
+        body = self.holdings.group(subscription, group)
         if body is None:
             raise no_group(group)
         return body
@@ -213,7 +214,7 @@ class AnyResource:
         return listing(request, *page(bodies, after=after, most=most))
 
     def _one(self, request: web.Request, place: ResourcePath) -> web.Response:
-        known = self._holdings.resources.get(place.path.lower())
+        known = self._holdings.resource(place.path)
         self._arm.require_version(place.type, api_version(request))
         if known is None:
             if request.method == "DELETE":

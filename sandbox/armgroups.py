@@ -115,7 +115,9 @@ class Groups:
 
     async def _subscriptions(self, request: web.Request) -> web.Response:
         bodies = [self._subscription_body(entry) for entry in self._holdings.subscriptions.values()]
-        return listing(request, bodies, "")
+        bodies = sorted((body for body in bodies if not self._holdings.denied(body["id"])), key=lambda body: body["id"])
+        after, most = page_asked(request)
+        return listing(request, *page(bodies, after=after, most=most))
 
     async def _subscription(self, request: web.Request, subscription: str) -> web.Response:
         self._arm.require_subscription(subscription)

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import time
 import uuid
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from itertools import accumulate
+from typing import Any, overload
 
 from aiohttp import web
 
 from sandbox.arm import Arm, Route, api_version, json_body
+from sandbox.armgovernance import Tree
 from sandbox.armwire import ArmError
+from sandbox.estates.model import ManagementGroupSpec
 from sandbox.holdings import Body
 from sandbox.kql import Query, QueryError, Row
 
@@ -28,6 +33,14 @@ MOST = 1000
 QUOTA = 15
 WINDOW = 5.0
 """Seconds in which the user has `QUOTA` requests."""
+MOST_SUBSCRIPTIONS = 1000
+"""Subscriptions that one query may name."""
+LARGEST = 16_777_216
+"""Bytes that an answer may have."""
+_GOVERNING = {
+    "authorizationresources": ("roleassignments", "roledefinitions", "classicadministrators"),
+    "policyresources": ("policyassignments", "policydefinitions", "policyexemptions"),
+}
 COLUMNS = (
     "kind",
     "location",
@@ -99,6 +112,7 @@ class Graph:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
         self._holdings = arm.holdings
+        self._tree = Tree(arm.holdings.spec.management_groups)
         self._quota = UserQuota()
 
     def routes(self) -> list[Route]:
@@ -113,29 +127,74 @@ class Graph:
             query = Query(str(asked.get("query") or ""))
         except QueryError as problem:
             raise _bad_query(problem) from problem
-        subscriptions = self._subscriptions(asked.get("subscriptions"))
-        rows = query.run(list(self._table(query.table, subscriptions)))
-        if asked.get("managementGroups") or asked.get("facets"):
-            raise _refused(400, "InvalidRequest", "The sandbox has neither management groups nor facets.")
+        if asked.get("facets"):
+            raise _refused(400, "InvalidRequest", "The sandbox has no facets.")
         options = asked.get("options") or {}
-        answer = _page(rows, options, pageable=not query.limited and all("id" in row for row in rows))
+        groups = self._groups(asked.get("managementGroups"))
+        wanted = asked.get("subscriptions")
+        if groups:
+            wanted = [*(wanted or ()), *(one for group in groups for one in group.subscriptions)]
+        subscriptions = self._subscriptions(wanted, many=bool(groups) and bool(options.get("allowPartialScopes")))
+        if query.table == "resources" and query.straight and self._holdings.crowd is not None:
+            answer = _page(self._crowd_rows(query, subscriptions), options, pageable=True)
+        else:
+            rows = query.run(list(self._table(query.table, subscriptions, {one.name.lower() for one in groups})))
+            answer = _page(rows, options, pageable=not query.limited and all("id" in row for row in rows))
         if options.get("resultFormat") == "table":
             answer["data"] = _as_table(answer["data"])
-        return web.json_response(answer, headers=headers)
+        text = json.dumps(answer)
+        if len(text) > LARGEST:
+            size = f"Response payload size is {len(text)}, and has exceeded the limit of {LARGEST}. "
+            hint = "Please consider querying less data at a time and make paginated call if needed."
+            raise _refused(400, "ResponsePayloadTooLarge", size + hint, headers)
+        return web.json_response(text=text, headers=headers)
 
-    def _subscriptions(self, asked: list[str] | None) -> list[str]:
+    def _groups(self, asked: list[str] | None) -> list[ManagementGroupSpec]:
+        """These management groups and all below them. Those that are not there are left out, as Azure does."""
+        known = [name for name in asked or () if name.lower() in self._tree.groups]
+        if asked and not known:
+            message = f"There must be at least one management group that is accessible. Given: {', '.join(asked)}."
+            raise _refused(400, "NoValidManagementGroupsInQueryRequest", message)
+        return [one for name in known for one in self._tree.below(name)]
+
+    def _subscriptions(self, asked: list[str] | None, *, many: bool = False) -> list[str]:
+        """The subscriptions to look into; those that the identity may not read are left out in silence."""
         known = self._holdings.subscriptions
-        wanted = list(known) if not asked else [name.lower() for name in asked if name.lower() in known]
-        if not wanted:
+        hidden = {one.lower() for one in self._holdings.spec.unseen_by_graph}
+        given = list(known) if asked is None else list(dict.fromkeys(name.lower() for name in asked))
+        if len(given) > MOST_SUBSCRIPTIONS and asked is not None and not many:
+            message = f"The number of subscriptions in the query, {len(given)}, exceeds {MOST_SUBSCRIPTIONS}."
+            raise _refused(400, "TooManySubscriptions", message)
+        open_ = [one for one in given if one in known and not self._holdings.denied(f"/subscriptions/{one}")]
+        wanted = [one for one in open_ if one not in hidden]
+        if not open_:
             given = ", ".join(f"'{name}'" for name in asked or ())
             message = f"There must be at least one subscription that is eligible to contain resources. Given: {given}."
             raise _refused(400, "NoValidSubscriptionsInQueryRequest", message)
         return wanted
 
-    def _table(self, table: str, subscriptions: list[str]) -> list[Row]:
+    def _crowd_rows(self, query: Query, subscriptions: list[str]) -> CrowdRows:
+        """All rows of many subscriptions without making all of them: ids begin with the subscription's."""
+        crowd = self._holdings.crowd
+        counted = dict(crowd.subscriptions) if crowd else {}
+
+        def rows_of(subscription: str) -> list[Row]:
+            bodies = self._holdings.readable(f"/subscriptions/{subscription}")
+            return query.run([self._row(body, subscription) for body in bodies])
+
+        return CrowdRows(sorted(subscriptions), counted, rows_of)
+
+    def _table(self, table: str, subscriptions: list[str], groups: set[str]) -> list[Row]:
         rows: list[Row] = []
+        if table in _GOVERNING:
+            above = self._holdings.governing_above(groups)
+            rows += [self._row(body, "") for body in above if _kind(body) in _GOVERNING[table]]
         for subscription in subscriptions:
             scope = f"/subscriptions/{subscription}"
+            if table in _GOVERNING:
+                bodies = self._holdings.governing(subscription)
+                rows += [self._row(body, subscription) for body in bodies if _kind(body) in _GOVERNING[table]]
+                continue
             if table == "resources":
                 rows += [self._row(body, subscription) for body in self._holdings.readable(scope)]
                 continue
@@ -166,7 +225,43 @@ class Graph:
         }
 
 
-def _page(rows: list[Row], options: dict[str, Any], *, pageable: bool) -> Body:
+class CrowdRows(Sequence[Row]):
+    """The rows of many subscriptions one after the other; only those of the page that is asked for are made."""
+
+    def __init__(
+        self, subscriptions: Sequence[str], counted: Mapping[str, int], rows_of: Callable[[str], list[Row]]
+    ) -> None:
+        self._rows_of = rows_of
+        sizes = [counted[one] if one in counted else len(rows_of(one)) for one in subscriptions]
+        self._subscriptions = subscriptions
+        self._ends = list(accumulate(sizes))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | list[Row]:
+        if isinstance(at, int):
+            return self[at : at + 1][0]
+        start, stop, _ = at.indices(len(self))
+        found: list[Row] = []
+        number = bisect_right(self._ends, start)
+        while len(found) < stop - start:
+            first = self._ends[number - 1] if number else 0
+            rows = self._rows_of(self._subscriptions[number])
+            found += rows[max(start - first, 0) : stop - first]
+            number += 1
+        return found
+
+
+def _kind(body: Body) -> str:
+    return str(body["type"]).lower().partition("/")[2]
+
+
+def _page(rows: Sequence[Row], options: dict[str, Any], *, pageable: bool) -> Body:
     """One page of the rows, with a skip token where there is more and the service can go on."""
     try:
         token = str(options.get("$skipToken") or "")
@@ -174,7 +269,7 @@ def _page(rows: list[Row], options: dict[str, Any], *, pageable: bool) -> Body:
         most = min(int(options.get("$top") or MOST), MOST)
     except (binascii.Error, ValueError) as problem:
         raise _refused(400, "InvalidSkipToken", "The skip token or page size of the query is invalid.") from problem
-    data = rows[start : start + most]
+    data = list(rows[start : start + most])
     more = start + len(data) < len(rows)
     answer: Body = {
         "totalRecords": len(rows),

@@ -7,14 +7,26 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.estates.model import CloudSpec, ProviderSpec, SubscriptionSpec
+from sandbox.estates.model import CloudSpec, Crowd, ProviderSpec, SubscriptionSpec
 
 Body = dict[str, Any]
 _GROUP = re.compile(r"(/subscriptions/[^/]+/resourcegroups/[^/]+)(/|$)")
+_AT_MANAGEMENT = re.compile(r"/providers/microsoft.management/managementgroups/([^/]+)/")
+
+
+def is_governance(body: Mapping[str, Any]) -> bool:
+    """Whether ARM keeps this apart from the resources: everything of Microsoft.Authorization."""
+    return str(body["type"]).lower().startswith("microsoft.authorization/")
+
+
+def subscription_in(resource_id: str) -> str:
+    """The subscription in an id or scope, in lower case; "" where there is none."""
+    words = resource_id.split("/", 3)
+    return words[2].lower() if len(words) > 2 and words[1].lower() == "subscriptions" else ""
 
 
 def normal(location: str) -> str:
@@ -48,16 +60,23 @@ class Holdings:
         self.spec = spec
         self.subscriptions: dict[str, SubscriptionSpec] = {entry.id.lower(): entry for entry in spec.subscriptions}
         self.groups: dict[str, Body] = {_order(body): dict(body) for body in spec.groups}
+        self.crowd: Crowd | None = spec.crowd
+        rows = [body for body in spec.resources if not is_governance(body)]
+        self.governance: list[Body] = sorted((dict(body) for body in spec.resources if is_governance(body)), key=_order)
+        """Role assignments, policy assignments, locks: ARM keeps them with their scopes, and lists them there only."""
         # In order from the start: the sort of each list then finds little to do.
-        self.resources: dict[str, Body] = {_order(body): dict(body) for body in sorted(spec.resources, key=_order)}
+        self.resources: dict[str, Body] = {_order(body): dict(body) for body in sorted(rows, key=_order)}
         self.providers: dict[str, ProviderSpec] = {entry.namespace.lower(): entry for entry in spec.providers}
         self.keys: dict[str, str] = {account.name: account.key for account in spec.accounts}
         """Storage account -> its first key."""
+        self._closed = {one.lower() for one in spec.denied_subscriptions}
         self._denied = {group.lower().rstrip("/") for group in spec.denied}
         self._taken = {name.lower() for name in spec.taken_names}
 
     def denied(self, resource_id: str) -> bool:
         """Whether the identity may not read at or below this id."""
+        if subscription_in(resource_id) in self._closed:
+            return True
         group = _GROUP.match(resource_id.lower())
         return group is not None and group[1] in self._denied
 
@@ -72,11 +91,51 @@ class Holdings:
 
     def groups_of(self, subscription: str) -> list[Body]:
         """The groups of a subscription, in order of id."""
+        if self._is_crowded(subscription):
+            assert self.crowd is not None
+            return self.crowd.groups(subscription.lower())
         return self._below(f"/subscriptions/{subscription}/", self.groups)
 
     def readable(self, scope: str) -> list[Body]:
         """The resources below a scope that the identity may read, in order of id."""
+        subscription = subscription_in(scope)
+        if self._is_crowded(subscription):
+            assert self.crowd is not None
+            below = f"{scope.rstrip('/').lower()}/"
+            return [body for body in self.crowd.resources(subscription) if _order(body).startswith(below)]
         return [body for body in self._below(f"{scope.rstrip('/')}/", self.resources) if not self.denied(body["id"])]
+
+    def resource(self, resource_id: str) -> Body | None:
+        """The resource with this id; None where there is none."""
+        known = self.resources.get(resource_id.lower())
+        if known is None and self._is_crowded(subscription_in(resource_id)):
+            wanted = resource_id.lower()
+            known = next(
+                (body for body in self.readable(wanted.partition("/providers/")[0]) if _order(body) == wanted), None
+            )
+        return known
+
+    def group(self, subscription: str, name: str) -> Body | None:
+        """A resource group; None where there is none."""
+        wanted = f"/subscriptions/{subscription}/resourcegroups/{name}".lower()
+        if self._is_crowded(subscription):
+            return next((body for body in self.groups_of(subscription) if _order(body) == wanted), None)
+        return self.groups.get(wanted)
+
+    def governing(self, subscription: str, kind: str = "") -> list[Body]:
+        """What governs at or below a subscription, of one type or all; without what stands above it."""
+        scope = f"/subscriptions/{subscription}/".lower()
+        below = [body for body in self.governance if _order(body).startswith(scope) and not self.denied(body["id"])]
+        return [body for body in below if not kind or str(body["type"]).lower() == kind.lower()]
+
+    def governing_above(self, groups: Collection[str]) -> list[Body]:
+        """What governs at these management groups (names in lower case) themselves."""
+        return [
+            body for body in self.governance if (found := _AT_MANAGEMENT.match(_order(body))) and found[1] in groups
+        ]
+
+    def _is_crowded(self, subscription: str) -> bool:
+        return self.crowd is not None and subscription.lower() in self.crowd.subscriptions
 
     def storage_account(self, name: str) -> Body | None:
         """The ARM resource of the storage account with this name, classic or not."""

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+TABLES = ("resources", "resourcecontainers", "authorizationresources", "policyresources")
 Row = dict[str, Any]
 Step = Callable[[list[Row]], list[Row]]
 
@@ -62,7 +63,8 @@ class Query:
     """A query, understood.
 
     Attributes:
-        table: `resources` or `resourcecontainers`.
+        table: one of `TABLES`.
+        straight: it only projects, and orders by id ascending: every row of the table comes, in the table's own order.
         limited: the query itself says how many rows it wants, so the service does not page it.
     """
 
@@ -70,8 +72,9 @@ class Query:
         self._words = list(_words(text))
         self._at = 0
         self.limited = False
+        self.straight = True
         self.table = "resources"
-        if self._peek()[0] == "name" and self._peek()[1].lower() in ("resources", "resourcecontainers"):
+        if self._peek()[0] == "name" and self._peek()[1].lower() in TABLES:
             self.table = self._next()[1].lower()
             self._steps = [self._step() for _ in self._pipes()]
         else:  # The table may be left out: then it is `resources`.
@@ -108,6 +111,7 @@ class Query:
 
     def _step(self) -> Step:
         _, operator, position = self._next("name")
+        self.straight = self.straight and operator.lower() in ("project", "order", "sort")
         match operator.lower():
             case "where":
                 keeps = self._condition()
@@ -144,6 +148,7 @@ class Query:
             keys.append((name, self._took("asc", "desc") != "asc"))  # Kusto's default is descending.
             if not self._took(","):
                 break
+        self.straight = self.straight and keys == [("id", False)]
 
         def step(rows: list[Row]) -> list[Row]:
             for name, falling in reversed(keys):

@@ -7,7 +7,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from sandbox.estates import hollis_county, tiny
+from sandbox.estates import hollis_county, large, tiny
 from sandbox.estates.exported import estate_from_file
 from sandbox.estates.model import Estate
 
@@ -22,12 +22,15 @@ def load_estate(name_or_path: str) -> Estate:
     """The estate called so.
 
     Args:
-        name_or_path: a name in `ESTATES`, the path of a JSON file (see `exported.estate_from_file`), or
-            `module:attribute`, where the attribute is an `Estate` or makes one when called.
+        name_or_path: a name in `ESTATES`, `large-RESOURCES-SUBSCRIPTIONS` (see `large`), the path of a JSON file (see
+            `exported.estate_from_file`), or `module:attribute`, where the attribute is an `Estate` or makes one when
+            called.
 
     Raises:
         ValueError: there is no such estate, or the file or module does not hold one.
     """
+    if sized := large.NAME.fullmatch(name_or_path):
+        return large.estate(int(sized[1]), int(sized[2]))
     if name_or_path in ESTATES:
         return ESTATES[name_or_path]()
     path = Path(name_or_path)
@@ -37,8 +40,8 @@ def load_estate(name_or_path: str) -> Estate:
     if colon and module and attribute:
         return _from_module(module, attribute)
     raise ValueError(
-        f'There is no estate "{name_or_path}". Use one of {", ".join(ESTATES)}, the path of a JSON file, '
-        "or module:attribute."
+        f'There is no estate "{name_or_path}". Use one of {", ".join(ESTATES)}, large-RESOURCES-SUBSCRIPTIONS, '
+        "the path of a JSON file, or module:attribute."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,34 @@ class ProviderSpec:
 
 
 @dataclass(frozen=True)
+class ManagementGroupSpec:
+    """A management group: its name (the id's last word), its parent's name ("" for the tenant's root), and what is
+    directly below it."""
+
+    name: str
+    display_name: str = ""
+    parent: str = ""
+    subscriptions: tuple[str, ...] = ()
+
+
+class Crowd(Protocol):
+    """Subscriptions too full to be kept: what is in each is made when it is asked for, always the same."""
+
+    @property
+    def subscriptions(self) -> Mapping[str, int]:
+        """Id in lower case -> how many resources the identity may read there; in order of id."""
+        ...
+
+    def groups(self, subscription: str) -> list[dict[str, Any]]:
+        """ARM bodies of the resource groups, in order of id."""
+        ...
+
+    def resources(self, subscription: str) -> list[dict[str, Any]]:
+        """Full ARM bodies of the resources that the identity may read, in order of id."""
+        ...
+
+
+@dataclass(frozen=True)
 class CloudSpec:
     """One cloud of the sandbox."""
 
@@ -92,6 +120,12 @@ class CloudSpec:
     denied: tuple[str, ...] = ()
     """Ids of resource groups that the identity may not read: Resource Graph leaves them out in silence, as it does;
     ARM list leaves their resources out, and GET on the group or below it answers 403 AuthorizationFailed."""
+    denied_subscriptions: tuple[str, ...] = ()
+    """Ids of subscriptions that the identity may not read: not listed, not in Resource Graph, and 403 when asked."""
+    unseen_by_graph: tuple[str, ...] = ()
+    """Ids of subscriptions that ARM shows and Resource Graph does not."""
+    management_groups: tuple[ManagementGroupSpec, ...] = ()
+    crowd: Crowd | None = None
     accounts: tuple[AccountSpec, ...] = ()
     taken_names: tuple[str, ...] = ()
     """Storage account names that somebody else in this cloud already has."""
