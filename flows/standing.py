@@ -72,6 +72,7 @@ def explain_resource(config: Path, resource_id: str) -> list[str]:
     Raises:
         FixTheInput: the resource is not in the newest assessment.
     """
+    from mappings.rulecheck import explain
     from tasks.catalogue import load_catalogue
 
     assessment = Bench(config).ledger.reader.assessment()
@@ -81,4 +82,4 @@ def explain_resource(config: Path, resource_id: str) -> list[str]:
         raise FixTheInput(
             f"{resource_id} is not in the newest assessment.", next_step="Take an id from `govlift assess --json`."
         )
-    return load_catalogue().explain(found)
+    return explain(load_catalogue(), found)

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import date
 from typing import Any, Protocol
 
-from mappings.model import Assessment, Finding, Inventory, Resource, Verdict
+from mappings.model import Assessment, Finding, Inventory, Resource, RuleUse, Verdict
 from mappings.regions import DOD_REGIONS, GLOBAL, nearest_government, normal
 from mappings.rulebook import NO_RULE, Rulebook
 from mappings.states import Confidence, VerdictKind
@@ -53,15 +53,17 @@ def assess(
     overrides = region_overrides or {}
     places: dict[str, str] = {}
     verdicts = []
+    by_catalogue = []
     for resource in inventory.resources:
         if resource.location not in places:
             places[resource.location] = nearest_government(resource.location, overrides, default_region).region
         verdict = rulebook.judge(resource, region=places[resource.location])
+        by_catalogue.append(verdict)
         if live is not None:
             verdict = against_live(verdict, rulebook, live, inventory.taken_at.date())
         verdicts.append(verdict)
     _same_resources(inventory.resources, verdicts)
-    return Assessment(inventory, tuple(verdicts), rulebook.as_of)
+    return Assessment(inventory, tuple(verdicts), rulebook.as_of, rulebook.used(by_catalogue))
 
 
 def _same_resources(resources: Sequence[Resource], verdicts: Sequence[Verdict]) -> None:
@@ -171,6 +173,7 @@ def assessment_to_json(assessment: Assessment) -> dict[str, Any]:
         "by_verdict": assessment.by_verdict(),
         "catalogue_date": _day(assessment.catalogue_date),
         "gaps": [asdict(gap) for gap in assessment.inventory.gaps],
+        "rules": [_rule_item(rule) for rule in assessment.rules],
         "items": [_item(verdict) for verdict in assessment.verdicts],
     }
 
@@ -183,6 +186,7 @@ def _item(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.verdict.value,
         "rule": verdict.rule,
         "reason": verdict.reason,
+        "differences": verdict.differences,
         "source": verdict.source,
         "checked": _day(verdict.checked),
         "remedy": verdict.remedy,
@@ -192,6 +196,19 @@ def _item(verdict: Verdict) -> dict[str, Any]:
             {**asdict(finding), "verdict": finding.verdict.value, "checked": _day(finding.checked)}
             for finding in verdict.findings
         ],
+    }
+
+
+def _rule_item(rule: RuleUse) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "file": rule.file,
+        "checked": _day(rule.checked),
+        "sources": [{"title": s.title, "where": s.where, "dated": _day(s.dated)} for s in rule.sources],
+        "conflicts": list(rule.conflicts),
+        "retires": _day(rule.retires),
+        "overrides": rule.overrides,
+        "because": rule.because,
     }
 
 

@@ -104,6 +104,27 @@ class ContainerSurvey:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRead:
+    """One exported file, and where its entries went: `entries == resources + duplicates + left_out + unread`."""
+
+    name: str
+    shape: str = ""
+    """What it was taken for, e.g. "ARM template"; "" where it holds no inventory."""
+    entries: int = 0
+    """Things in it that stand where a resource stands."""
+    resources: int = 0
+    """Resources of the inventory that this file gave."""
+    duplicates: int = 0
+    """Entries whose resource another entry, of this file or of one before it, had given already."""
+    left_out: int = 0
+    """Entries that are no resource of the estate, e.g. under a condition that is false; `notes` says which."""
+    unread: int = 0
+    """Entries that could not be read; the gaps say which."""
+    gaps: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """What exists in the source, with what could not be seen."""
 
@@ -120,6 +141,8 @@ class Inventory:
     containers: tuple[ContainerSurvey, ...] = ()
     governance: tuple[Resource, ...] = ()
     """Role assignments, policy assignments and locks: they rule resources and are no resources of the estate."""
+    files: tuple[FileRead, ...] = ()
+    """The exported files it was read from; empty where Azure itself was asked. Not kept in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +184,35 @@ class Verdict:
     target: TargetChoice
     confidence: Confidence = Confidence.INFERRED
     findings: tuple[Finding, ...] = ()
+    differences: str = ""
+    """What works otherwise in Government than in commercial Azure; "" where no difference is documented."""
+
+
+@dataclass(frozen=True, slots=True)
+class CitedSource:
+    """A source of the catalogue, as a verdict cites it."""
+
+    title: str
+    where: str
+    """Page address, or repository, commit and path."""
+    dated: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleUse:
+    """Where a rule that this assessment used comes from; once per rule, not per resource."""
+
+    id: str
+    file: str
+    checked: date
+    sources: tuple[CitedSource, ...]
+    conflicts: tuple[str, ...] = ()
+    """What each of the sources that contradict each other says."""
+    retires: date | None = None
+    overrides: str = ""
+    """The catalogue rule that this overlay rule takes the place of."""
+    overridden_verdict: VerdictKind | None = None
+    because: str = ""
     catalogue: str = ""
     """The verdict that the catalogue alone gives, where a live target was asked; "" where none was."""
     live: str = ""
@@ -175,6 +227,8 @@ class Assessment:
     verdicts: tuple[Verdict, ...]
     catalogue_date: date | None
     """The newest check date in the catalogue used."""
+    rules: tuple[RuleUse, ...] = ()
+    """The rules that the verdicts rest on, with their sources; by id."""
     offer: Offer | None = None
     """What the target subscription itself offers; None where it was not asked ("catalogue only")."""
 

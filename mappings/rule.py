@@ -37,6 +37,17 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """What one of several sources says that contradict each other."""
+
+    source: Source
+    says: str
+
+    def __str__(self) -> str:
+        return f"{self.source} says {self.says}"
+
+
+@dataclass(frozen=True, slots=True)
 class PropertyTest:
     """A test on one property path, e.g. `encryption.keySource`; a list on the way is searched item by item."""
 
@@ -81,8 +92,15 @@ class Match:
     skus: frozenset[str] = frozenset()
     tiers: frozenset[str] = frozenset()
     regions: frozenset[str] = frozenset()
+    """Where the resource is, in the source."""
+    target_regions: frozenset[str] = frozenset()
+    """Where it would go, in the target."""
     plan: bool | None = None
     """True: has a marketplace plan; False: has none."""
+    zones: bool | None = None
+    """True: is pinned to or spread over availability zones; False: names none."""
+    sku_absent: bool = False
+    """True: was described with properties but without a SKU, so that the API's default counts."""
     properties: tuple[PropertyTest, ...] = ()
     anywhere: tuple[str, ...] = ()
     """Any of these stands somewhere in the properties, tags or identity."""
@@ -92,21 +110,26 @@ class Match:
     @property
     def conditions(self) -> int:
         """How specific the match is beyond the type."""
-        sets = (self.kinds, self.skus, self.tiers, self.regions, self.anywhere)
-        return sum(map(bool, sets)) + len(self.properties) + (self.plan is not None)
+        sets = (self.kinds, self.skus, self.tiers, self.regions, self.target_regions, self.anywhere, self.sku_absent)
+        return sum(map(bool, sets)) + len(self.properties) + (self.plan is not None) + (self.zones is not None)
 
-    def holds(self, resource: Resource, text: str) -> bool | None:
+    def holds(self, resource: Resource, text: str, target_region: str = "") -> bool | None:
         """Whether the conditions beyond the type hold.
 
         Args:
             resource: the resource judged.
             text: `all_text(resource)`; only read where `anywhere` is a condition.
+            target_region: where it would go; "" where nobody knows yet.
 
         Returns:
             True, False, or None where the inventory does not carry what the rule asks for.
         """
         # Plain tests in a row, cheapest first: this runs for every resource against every finding.
         if self.plan is not None and bool(resource.plan) is not self.plan:
+            return False
+        if self.zones is not None and bool(resource.zones) is not self.zones:
+            return False
+        if self.sku_absent and (not resource.properties or _sku_of(resource) != ("", "")):
             return False
         if self.anywhere and not self._stands_in(text):
             return False
@@ -116,6 +139,7 @@ class Match:
             (self.skus, resource.sku.get("name")),
             (self.tiers, resource.sku.get("tier")),
             (self.regions, normal(resource.location) if self.regions else ""),
+            (self.target_regions, normal(target_region) if self.target_regions else ""),
         ):
             if wanted:
                 one = _among(value, wanted)
@@ -143,12 +167,16 @@ class Match:
             (self.skus, other.skus),
             (self.tiers, other.tiers),
             (self.regions, other.regions),
+            (self.target_regions, other.target_regions),
         ]
         theirs = {test.path: test.values for test in other.properties if test.operation == "equals"}
         pairs += [(t.values, theirs[t.path]) for t in self.properties if t.operation == "equals" and t.path in theirs]
         if any(a and b and not a & b for a, b in pairs):
             return True
-        return self.plan is not None and other.plan is not None and self.plan is not other.plan
+        if (self.sku_absent and (other.skus or other.tiers)) or (other.sku_absent and (self.skus or self.tiers)):
+            return True
+        flags = ((self.plan, other.plan), (self.zones, other.zones))
+        return any(a is not None and b is not None and a is not b for a, b in flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +199,12 @@ class Rule:
     """ARM type in Azure Government; "" keeps the type of the resource, where there is one at all."""
     note: str = ""
     """About the target: SKU, kind, alternatives."""
+    differences: str = ""
+    """What works otherwise in Government than in commercial Azure; sentences."""
+    conflicts: tuple[Conflict, ...] = ()
+    """Sources that contradict each other on this, each with what it says; the verdict takes the careful side."""
+    retires: date | None = None
+    """The day on which what the rule matches retires or retired."""
     finding: bool = False
     """A finding never makes a verdict better: it applies besides the deciding rule and can only worsen."""
     final: bool = False
@@ -181,6 +215,8 @@ class Rule:
     """Why it does."""
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """`good`: a resource to which the rule does not apply; `bad`: one to which it does."""
+    file: str = ""
+    """Name of the rule file."""
 
 
 _PARTS = frozenset((dict, list))
@@ -210,6 +246,10 @@ def all_text(resource: Resource) -> str:
             elif kind in _PARTS or (kind not in _LEAVES and isinstance(value, Mapping | list | tuple)):
                 stack.append(value)
     return "\n".join(words).lower()
+
+
+def _sku_of(resource: Resource) -> tuple[str, str]:
+    return str(resource.sku.get("name") or ""), str(resource.sku.get("tier") or "")
 
 
 def _among(value: Any, wanted: frozenset[str]) -> bool | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from mappings.errors import FixTheInput
-from mappings.model import Finding, Resource, TargetChoice, Verdict
+from mappings.model import CitedSource, Finding, Resource, RuleUse, TargetChoice, Verdict
 from mappings.rule import SEVERITY, Rule, Source, all_text
 from mappings.rulefile import Placed, parse_files, wrong_at
 from mappings.states import Confidence, VerdictKind
@@ -21,6 +21,23 @@ class Candidate:
 
     rule: Rule
     parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A rule that was looked at, and whether it applies; None where the inventory does not tell."""
+
+    rule: Rule
+    parent: str
+    applies: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    by: Candidate | None
+    """The rule that decides; None where none does."""
+    worse: Sequence[Rule]
+    """Rules that could apply and are worse than any that does, were more known of the resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,9 @@ class Rulebook:
 
     rules: tuple[Rule, ...]
     sources: Mapping[str, Source]
+    overridden: Mapping[str, Rule] = field(repr=False)
+    """Id of an overlay rule -> the rule that it takes the place of."""
+    _placed: Mapping[str, Placed] = field(repr=False)
     _exact: Mapping[str, tuple[Rule, ...]] = field(repr=False)
     """Lower type -> deciding rules, most conditions first."""
     _prefixes: tuple[tuple[str, tuple[Rule, ...]], ...] = field(repr=False)
@@ -69,6 +89,8 @@ class Rulebook:
         return cls(
             rules=tuple(one.rule for one in standing),
             sources=sources,
+            overridden={one.rule.id: by_id[one.rule.overrides].rule for one in standing if one.rule.overrides},
+            _placed=by_id,
             _exact={name: rules for name, rules in ordered.items() if not name.endswith("*")},
             _prefixes=tuple(prefixes),
         )
@@ -87,7 +109,7 @@ class Rulebook:
         for rule in self.rules:
             if rule.id == rule_id:
                 return rule
-        raise FixTheInput(f'There is no rule "{rule_id}".', next_step="List the ids with `govlift rules`.")
+        raise FixTheInput(f'There is no rule "{rule_id}".', next_step="List the ids with `govlift rules list`.")
 
     def covers(self, type_name: str) -> tuple[Candidate, ...]:
         """The deciding rules for a type, most specific first; those with `parent` are only inherited."""
@@ -102,29 +124,37 @@ class Rulebook:
         """
         known = self._for(resource.type.lower())
         text = all_text(resource) if known.reads_text else ""
-        verdict = _decide(resource, known.candidates, text, region)
-        found = [rule for rule in known.findings if rule.match.holds(resource, text)]
+        verdict = _answer(resource, _decide(resource, known.candidates, text, region), region)
+        found = [rule for rule in known.findings if rule.match.holds(resource, text, region)]
         return _worsened(verdict, found) if found else verdict
 
-    def explain(self, resource: Resource) -> list[str]:
-        """Why `resource` got its verdict, line by line: the verdict, its provenance and every rule considered."""
-        verdict = self.judge(resource)
-        lines = [
-            f"{resource.type} {resource.name}: {verdict.verdict} by {verdict.rule} ({verdict.confidence})",
-            f"  why: {verdict.reason}",
-            f"  do: {verdict.remedy or 'nothing'}",
-            f"  target: {verdict.target.type or 'none'}{'; ' + verdict.target.note if verdict.target.note else ''}",
-            f"  source: {verdict.source or 'none'}, checked {verdict.checked or 'never'}",
-        ]
-        lines += [f"  also: {one.verdict} by {one.rule}: {one.reason}" for one in verdict.findings]
+    def considered(self, resource: Resource, *, region: str = "") -> list[Considered]:
+        """Every rule that was looked at for `resource`, in order, with what came of it."""
         known = self._for(resource.type.lower())
         text = all_text(resource)
-        words = {True: "applies", False: "does not apply", None: "cannot be told from this inventory"}
-        for candidate in known.candidates:
-            inherited = f" (rule of the parent type {candidate.parent})" if candidate.parent else ""
-            lines.append(f"  rule {candidate.rule.id}: {words[candidate.rule.match.holds(resource, text)]}{inherited}")
-        lines += [f"  finding {rule.id}: {words[rule.match.holds(resource, text)]}" for rule in known.findings]
-        return lines
+        asked = [*known.candidates, *(Candidate(rule) for rule in known.findings)]
+        return [Considered(one.rule, one.parent, one.rule.match.holds(resource, text, region)) for one in asked]
+
+    def deciding(self, resource: Resource, *, region: str = "") -> Candidate | None:
+        """The rule that decides on `resource`, findings aside; None where the verdict is `unknown` for want of one."""
+        known = self._for(resource.type.lower())
+        text = all_text(resource) if known.reads_text else ""
+        return _decide(resource, known.candidates, text, region).by
+
+    def for_type(self, type_name: str) -> tuple[tuple[Candidate, ...], tuple[Rule, ...]]:
+        """Deciding rules (most specific first) and findings that can apply to resources of a type."""
+        known = self._for(type_name.lower())
+        return known.candidates, known.findings
+
+    def place(self, rule_id: str) -> str:
+        """`file, line N` of a rule, for messages."""
+        return self._placed[rule_id].place
+
+    def used(self, verdicts: Iterable[Verdict]) -> tuple[RuleUse, ...]:
+        """The provenance of every rule that a verdict or finding rests on, by rule id."""
+        named = {name for v in verdicts for name in (v.rule, *(finding.rule for finding in v.findings))}
+        # A verdict that the live target changed names the rule it changed in its text only.
+        return tuple(_use(rule, self.overridden) for rule in sorted(self.rules, key=lambda r: r.id) if rule.id in named)
 
     def _for(self, name: str) -> _ForType:
         if name not in self._seen:
@@ -151,16 +181,22 @@ class Rulebook:
                     yield Candidate(rule)
 
 
-def _decide(resource: Resource, candidates: Sequence[Candidate], text: str, region: str) -> Verdict:
+def _decide(resource: Resource, candidates: Sequence[Candidate], text: str, region: str) -> _Decision:
     undecided: list[Rule] = []
     for candidate in candidates:
-        holds = candidate.rule.match.holds(resource, text)
+        holds = candidate.rule.match.holds(resource, text, region)
         if holds is None:
             undecided.append(candidate.rule)
         elif holds:
             worse = [one for one in undecided if SEVERITY[one.verdict] > SEVERITY[candidate.rule.verdict]]
-            return _undecided(resource, worse, region) if worse else _verdict(resource, candidate, region)
-    return _undecided(resource, undecided, region) if undecided else _no_rule(resource, region)
+            return _Decision(None if worse else candidate, worse)
+    return _Decision(None, undecided)
+
+
+def _answer(resource: Resource, decision: _Decision, region: str) -> Verdict:
+    if decision.by is not None:
+        return _verdict(resource, decision.by, region)
+    return _undecided(resource, decision.worse, region) if decision.worse else _no_rule(resource, region)
 
 
 def _verdict(resource: Resource, candidate: Candidate, region: str) -> Verdict:
@@ -172,12 +208,13 @@ def _verdict(resource: Resource, candidate: Candidate, region: str) -> Verdict:
         location=resource.location,
         verdict=rule.verdict,
         rule=rule.id,
-        reason=f"Judged by its parent type {parent}: {rule.reason}" if parent else rule.reason,
+        reason=f"Judged by its parent type {parent}: {said(rule)}" if parent else said(rule),
         source=rule.source,
         checked=rule.checked,
         remedy=rule.remedy,
         target=TargetChoice(rule.target or (resource.type if stays else ""), region, rule.note),
         confidence=Confidence.INHERITED if parent and rule.confidence is Confidence.NAMED else rule.confidence,
+        differences=rule.differences,
     )
 
 
@@ -190,13 +227,38 @@ def _undecided(resource: Resource, rules: Sequence[Rule], region: str) -> Verdic
         verdict=VerdictKind.UNKNOWN,
         rule=worst.id,
         reason="The inventory does not carry what this rule asks for (kind, SKU or property). Where it applies: "
-        + worst.reason,
+        + said(worst),
         source=worst.source,
         checked=worst.checked,
-        remedy="Export again with kind, SKU and properties (Resource Graph), or ask the owner of the resource.",
+        remedy="Export again with kind, SKU and properties (`az graph query`), or ask the owner of the resource for "
+        f"its {_asked(worst)}.",
         target=TargetChoice("", region),
         confidence=Confidence.INFERRED,
     )
+
+
+def said(rule: Rule) -> str:
+    """The reason of a rule, with the voices of its sources where they contradict each other."""
+    if not rule.conflicts:
+        return rule.reason
+    return f"{rule.reason} Sources disagree: {'; '.join(map(str, rule.conflicts))}."
+
+
+def _asked(rule: Rule) -> str:
+    """What the owner of a resource must tell before the rule can be applied, for a sentence."""
+    match = rule.match
+    asked = [
+        word
+        for word, there in (
+            ("kind", match.kinds),
+            ("SKU", match.skus or match.tiers or match.sku_absent),
+            ("region", match.regions),
+            ("target region", match.target_regions),
+        )
+        if there
+    ]
+    asked += [".".join(("properties", *test.path)) for test in match.properties]
+    return " and ".join(asked) or "description"
 
 
 def _no_rule(resource: Resource, region: str) -> Verdict:
@@ -206,11 +268,12 @@ def _no_rule(resource: Resource, region: str) -> Verdict:
         location=resource.location,
         verdict=VerdictKind.UNKNOWN,
         rule=NO_RULE,
-        reason=f"The catalogue has no rule for {resource.type}.",
+        reason=f"The catalogue has no rule for {resource.type or 'a resource without a type'}.",
         source="",
         checked=None,
-        remedy="Ask the Microsoft account team whether Azure Government offers this type, and the CSP provider whether "
-        "CSP does; then add a rule.",
+        remedy="Ask the Microsoft account team whether Azure Government offers "
+        f"{resource.type or 'it'} (or assess with a live target), and the CSP provider whether CSP does; then "
+        "write the answer into a rule of your own.",
         target=TargetChoice("", region),
         confidence=Confidence.INFERRED,
     )
@@ -238,18 +301,19 @@ def _changed(verdict: Verdict, *, findings: tuple[Finding, ...], lead: Rule | No
         location=verdict.location,
         verdict=lead.verdict if lead else verdict.verdict,
         rule=lead.id if lead else verdict.rule,
-        reason=lead.reason if lead else verdict.reason,
+        reason=said(lead) if lead else verdict.reason,
         source=lead.source if lead else verdict.source,
         checked=lead.checked if lead else verdict.checked,
         remedy=lead.remedy if lead else verdict.remedy,
         target=verdict.target,
         confidence=lead.confidence if lead else verdict.confidence,
         findings=findings,
+        differences=verdict.differences,
     )
 
 
 def _as_finding(rule: Rule) -> Finding:
-    return Finding(rule.id, rule.verdict, rule.reason, rule.source, rule.checked, rule.remedy)
+    return Finding(rule.id, rule.verdict, said(rule), rule.source, rule.checked, rule.remedy)
 
 
 def _covers(rule: Rule, name: str) -> bool:
@@ -262,6 +326,21 @@ def _excluded(rule: Rule, name: str) -> bool:
 
 def _fits(pattern: str, name: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def _use(rule: Rule, overridden: Mapping[str, Rule]) -> RuleUse:
+    old = overridden.get(rule.id)
+    return RuleUse(
+        id=rule.id,
+        file=rule.file,
+        checked=rule.checked,
+        sources=tuple(CitedSource(one.title, one.where, one.dated) for one in rule.sources),
+        conflicts=tuple(map(str, rule.conflicts)),
+        retires=rule.retires,
+        overrides=old.id if old else "",
+        overridden_verdict=old.verdict if old else None,
+        because=rule.because,
+    )
 
 
 def _ordered(rules: Sequence[Placed]) -> tuple[Rule, ...]:

@@ -12,15 +12,20 @@ from enum import StrEnum
 from typing import Any, NoReturn, TypeVar
 
 from mappings.errors import FixTheInput
-from mappings.rule import Match, PropertyTest, Rule, Source
+from mappings.regions import normal
+from mappings.rule import Conflict, Match, PropertyTest, Rule, Source
 from mappings.states import Confidence, VerdictKind
 
 _PLAIN_KEYS = ("id", "match", "verdict", "reason", "remedy", "sources", "checked", "confidence", "target", "note")
-RULE_KEYS = frozenset((*_PLAIN_KEYS, "finding", "final", "overrides", "because", "good", "bad"))
-MATCH_KEYS = frozenset(
-    ("type", "not_type", "kind", "sku", "tier", "region", "plan", "properties", "anywhere", "except")
-)
+_MORE_KEYS = ("differences", "conflicts", "retires", "finding", "final", "overrides", "because", "good", "bad")
+RULE_KEYS = frozenset((*_PLAIN_KEYS, *_MORE_KEYS))
+_WORDY = ("type", "not_type", "kind", "sku", "tier", "region", "target_region", "anywhere", "except")
+MATCH_KEYS = frozenset((*_WORDY, "plan", "zones", "sku_absent", "properties"))
 TEST_KEYS = frozenset(("path", "equals", "contains", "exists"))
+CONFLICT_KEYS = frozenset(("source", "says"))
+EXAMPLE_KEYS = frozenset(
+    ("type", "location", "kind", "sku", "tags", "properties", "plan", "zones", "identity", "target_region")
+)
 SOURCE_KEYS = frozenset(("title", "where", "dated"))
 FILE_KEYS = frozenset(("rule", "source"))
 
@@ -179,10 +184,14 @@ def _rule(reader: _Reader, sources: Mapping[str, Source]) -> Rule:
         confidence=reader.one_of("confidence", Confidence),
         target=reader.text_of("target"),
         note=reader.text_of("note"),
+        differences=reader.text_of("differences"),
+        conflicts=_conflicts(reader, sources),
+        retires=reader.day("retires") if "retires" in reader.table else None,
         finding=reader.flag("finding"),
         final=reader.flag("final"),
         overrides=reader.text_of("overrides"),
         because=reader.text_of("because"),
+        file=reader.name,
     )
     _whole(reader, rule)
     return replace(rule, examples=_examples(reader)) if reader.table.keys() & {"good", "bad"} else rule
@@ -192,9 +201,28 @@ def _examples(reader: _Reader) -> dict[str, Mapping[str, Any]]:
     examples: dict[str, Mapping[str, Any]] = {}
     for key in ("good", "bad"):
         if key in reader.table:
-            reader.inner(key, reader.table[key], f"{key}.")
+            example = reader.inner(key, reader.table[key], f"{key}.")
+            example.known(EXAMPLE_KEYS | {"id"})
+            example.text_of("type", needed=True)
             examples[key] = reader.table[key]
     return examples
+
+
+def _conflicts(reader: _Reader, sources: Mapping[str, Source]) -> tuple[Conflict, ...]:
+    tables = reader.table.get("conflicts", [])
+    if not isinstance(tables, list):
+        reader.wrong('"conflicts" must be a list of { source = ..., says = ... }', "conflicts")
+    if len(tables) == 1:
+        reader.wrong('"conflicts" needs at least two sources: one cannot contradict itself', "conflicts")
+    found = []
+    for table in tables:
+        one = reader.inner("conflicts", table, "conflicts.")
+        one.known(CONFLICT_KEYS | {"id"})
+        key = one.text_of("source", needed=True)
+        if key not in sources:
+            reader.wrong(f'there is no source "{key}"{_near(key, sources)}', "conflicts")
+        found.append(Conflict(sources[key], one.text_of("says", needed=True)))
+    return tuple(found)
 
 
 def _whole(reader: _Reader, rule: Rule) -> None:
@@ -232,8 +260,11 @@ def _match(reader: _Reader) -> Match:
         kinds=reader.lower("kind"),
         skus=reader.lower("sku"),
         tiers=reader.lower("tier"),
-        regions=reader.lower("region"),
+        regions=frozenset(map(normal, reader.words("region"))),
+        target_regions=frozenset(map(normal, reader.words("target_region"))),
         plan=reader.flag("plan") if "plan" in reader.table else None,
+        zones=reader.flag("zones") if "zones" in reader.table else None,
+        sku_absent=reader.flag("sku_absent"),
         properties=tuple(_test(reader.inner("match.properties", test, "match.properties.")) for test in tests),
         anywhere=tuple(word.lower() for word in reader.words("anywhere")),
         except_for=tuple(word.lower() for word in reader.words("except")),

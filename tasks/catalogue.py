@@ -25,10 +25,21 @@ def load_catalogue(overlay: Mapping[str, str] | None = None) -> Rulebook:
     return Rulebook.parse({**catalogue_texts(), **(overlay or {})})
 
 
+RULE_FILES = (
+    "ai", "analytics", "classic", "compute", "data", "depth", "identity", "integration", "iot", "management", "network",
+    "references", "retirements", "saas", "security", "sources", "storage", "web",
+)  # fmt: skip
+"""Rule files in `mappings/catalogue`; other tables lie beside them."""
+
+
 def catalogue_texts() -> dict[str, str]:
-    """File name -> TOML text of the shipped catalogue."""
+    """File name -> TOML text of the shipped rule files."""
     folder = files("mappings") / "catalogue"
-    return {f"catalogue/{one.name}": one.read_text("utf-8") for one in folder.iterdir() if one.name.endswith(".toml")}
+    texts = {}
+    for name in RULE_FILES:
+        if (file := folder / f"{name}.toml").is_file():
+            texts[f"catalogue/{name}.toml"] = file.read_text("utf-8")
+    return texts
 
 
 @cache

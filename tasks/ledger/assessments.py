@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, insert, select
 
-from mappings.codec import compact_json, decode
+from mappings.codec import compact_json, decode, rebuild
 from mappings.model import (
     Assessment,
     ContainerSurvey,
@@ -18,6 +18,7 @@ from mappings.model import (
     Inventory,
     Resource,
     ResourceGroup,
+    RuleUse,
     Seen,
     Subscription,
     Verdict,
@@ -36,6 +37,7 @@ def store_assessment(connection: Connection, run_id: str, assessment: Assessment
         "tenant_id": taken.tenant_id,
         "scope": taken.scope,
         "catalogue_date": assessment.catalogue_date,
+        "rules": assessment.rules,
     }
     connection.execute(
         insert(schema.assessment).values(
@@ -83,6 +85,7 @@ def load_assessment(connection: Connection, run_id: str) -> Assessment:
         inventory=inventory,
         verdicts=_values(connection, schema.verdict, run_id, Verdict),
         catalogue_date=None if checked is None else date.fromisoformat(checked),
+        rules=rebuild(tuple[RuleUse, ...], head.get("rules", [])),
     )
 
 

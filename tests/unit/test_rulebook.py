@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mappings.errors import FixTheInput
 from mappings.model import Resource
 from mappings.rulebook import NO_RULE, Rulebook
+from mappings.rulecheck import explain
 from mappings.states import Confidence, VerdictKind
 
 SOURCES = '[source.page]\ntitle = "A page"\nwhere = "example"\ndated = 2026-02-01\n\n'
@@ -184,7 +185,7 @@ def test_an_overlay_takes_the_place_of_the_rule_it_names_and_keeps_both_answers(
 
 def test_explain_names_every_rule_considered() -> None:
     rules = book(rule("plain", SITE), rule("big", SITE + '\nmatch.sku = "Big"', verdict="blocked"))
-    lines = "\n".join(rules.explain(thing(sku={"name": "small"})))
+    lines = "\n".join(explain(rules, thing(sku={"name": "small"})))
     assert "rule big: does not apply" in lines
     assert "rule plain: applies" in lines
     assert "A page (2026-02-01)" in lines
