@@ -186,6 +186,10 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     differences: str = ""
     """What works otherwise in Government than in commercial Azure; "" where no difference is documented."""
+    catalogue: str = ""
+    """The verdict that the catalogue alone gives, where a live target was asked; "" where none was."""
+    live: str = ""
+    """What the live target says of the resource, in a few words; "" where none was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +217,6 @@ class RuleUse:
     """The catalogue rule that this overlay rule takes the place of."""
     overridden_verdict: VerdictKind | None = None
     because: str = ""
-    catalogue: str = ""
-    """The verdict that the catalogue alone gives, where a live target was asked; "" where none was."""
-    live: str = ""
-    """What the live target says of the resource, in a few words; "" where none was asked."""
 
 
 @dataclass(frozen=True, slots=True)
