@@ -131,10 +131,13 @@ class Graph:
             raise _refused(400, "InvalidRequest", "The sandbox has no facets.")
         options = asked.get("options") or {}
         groups = self._groups(asked.get("managementGroups"))
-        wanted = asked.get("subscriptions")
+        wanted = asked.get("subscriptions") or None
+        if len(wanted or ()) > MOST_SUBSCRIPTIONS:
+            message = f"The number of subscriptions in the query exceeds {MOST_SUBSCRIPTIONS}."
+            raise _refused(400, "TooManySubscriptions", message)
         if groups:
             wanted = [*(wanted or ()), *(one for group in groups for one in group.subscriptions)]
-        subscriptions = self._subscriptions(wanted, many=bool(groups) and bool(options.get("allowPartialScopes")))
+        subscriptions = self._subscriptions(wanted)
         if query.table == "resources" and query.straight and self._holdings.crowd is not None:
             answer = _page(self._crowd_rows(query, subscriptions), options, pageable=True)
         else:
@@ -157,19 +160,16 @@ class Graph:
             raise _refused(400, "NoValidManagementGroupsInQueryRequest", message)
         return [one for name in known for one in self._tree.below(name)]
 
-    def _subscriptions(self, asked: list[str] | None, *, many: bool = False) -> list[str]:
+    def _subscriptions(self, asked: list[str] | None) -> list[str]:
         """The subscriptions to look into; those that the identity may not read are left out in silence."""
         known = self._holdings.subscriptions
         hidden = {one.lower() for one in self._holdings.spec.unseen_by_graph}
         given = list(known) if asked is None else list(dict.fromkeys(name.lower() for name in asked))
-        if len(given) > MOST_SUBSCRIPTIONS and asked is not None and not many:
-            message = f"The number of subscriptions in the query, {len(given)}, exceeds {MOST_SUBSCRIPTIONS}."
-            raise _refused(400, "TooManySubscriptions", message)
         open_ = [one for one in given if one in known and not self._holdings.denied(f"/subscriptions/{one}")]
         wanted = [one for one in open_ if one not in hidden]
         if not open_:
-            given = ", ".join(f"'{name}'" for name in asked or ())
-            message = f"There must be at least one subscription that is eligible to contain resources. Given: {given}."
+            told = ", ".join(f"'{name}'" for name in asked or ())
+            message = f"There must be at least one subscription that is eligible to contain resources. Given: {told}."
             raise _refused(400, "NoValidSubscriptionsInQueryRequest", message)
         return wanted
 
@@ -200,12 +200,12 @@ class Graph:
                 continue
             spec = self._holdings.subscriptions[subscription]
             own = {"id": f"/subscriptions/{spec.id}", "name": spec.name, "type": "Microsoft.Resources/subscriptions"}
-            groups = [
+            held = [
                 {**body, "type": "Microsoft.Resources/subscriptions/resourceGroups"}
                 for body in self._holdings.groups_of(subscription)
                 if not self._holdings.denied(body["id"])
             ]
-            rows += [self._row(body, subscription) for body in (own, *groups)]
+            rows += [self._row(body, subscription) for body in (own, *held)]
         return rows
 
     def _row(self, body: Body, subscription: str) -> Row:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from mappings.errors import AskForApproval, GovliftError, TryLater
 from mappings.model import Resource, ResourceGroup, Subscription
@@ -26,13 +27,29 @@ from tasks.clients.accounts import (
     subscription_of,
     type_in,
 )
+from tasks.clients.armlist import ArmReader
 from tasks.clients.errors import translated
-from tasks.clients.management import PERMISSIONS_API, Management, ProviderType, permitted
+from tasks.clients.management import (
+    PERMISSIONS_API,
+    RESOURCES_API,
+    SUBSCRIPTIONS_API,
+    Management,
+    ProviderType,
+    permitted,
+)
 
 if TYPE_CHECKING:
     from tasks.clients.session import Session
 
 __all__ = ["AccountInfo", "NameCheck", "ProviderType", "SourceArm", "StorageAccountFacts", "TargetArm"]
+
+MANAGEMENT_GROUPS_API = "2020-05-01"
+GOVERNANCE_API: Mapping[str, str] = {
+    "locks": "2016-09-01",
+    "roleAssignments": "2022-04-01",
+    "policyAssignments": "2022-06-01",
+}
+"""What governs resources -> API version that both clouds have."""
 
 _MOST_PROVISIONING = 900
 """Seconds that a storage account may take to be made; usually it is half a minute."""
@@ -75,10 +92,14 @@ class _Reads:
 
 
 class SourceArm(_Reads):
-    """The source's ARM. There is no method that writes, and its clients refuse to send anything that could."""
+    """The source's ARM. There is no method that writes, and its clients refuse to send anything that could.
+
+    Its lists may be read from several threads at once.
+    """
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, reads_only=True)
+        self._lists = ArmReader(session)
 
     def subscription(self, subscription_id: str) -> Subscription:
         """One subscription. Raises GrantAccess where it does not exist or is not visible."""
@@ -88,25 +109,54 @@ class SourceArm(_Reads):
         """These subscriptions, in this order. Raises at the first that cannot be read."""
         return tuple(self._subscription(one) for one in ids)
 
+    def visible(self) -> tuple[Subscription, ...]:
+        """Every subscription that the identity may see, disabled ones too."""
+        with translated("list the subscriptions", cloud=self.cloud):
+            return tuple(subscription_of(one) for one in self._lists.listed("/subscriptions", SUBSCRIPTIONS_API))
+
+    def below(self, management_group: str) -> tuple[str, ...]:
+        """Ids of all subscriptions below a management group, in groups below it too, in order; visible or not.
+
+        Source: REST "Management Groups - Get Descendants". Raises GrantAccess where the group cannot be read.
+        """
+        path = f"/providers/Microsoft.Management/managementGroups/{quote(management_group, safe='')}/descendants"
+        with translated(f"list what is below management group {management_group}", cloud=self.cloud):
+            found = [str(one["id"]) for one in self._lists.listed(path, MANAGEMENT_GROUPS_API)]
+        return tuple(sorted(part_of(one, "subscriptions").lower() for one in found if part_of(one, "subscriptions")))
+
     def groups(self, subscription_id: str) -> tuple[ResourceGroup, ...]:
         """All resource groups that the identity may see."""
+        path = f"/subscriptions/{subscription_id}/resourcegroups"
         with translated(f"list the resource groups of subscription {subscription_id}", cloud=self.cloud):
-            return tuple(group_of(one.as_dict()) for one in self._sdk.resources(subscription_id).resource_groups.list())
+            return tuple(group_of(one) for one in self._lists.listed(path, RESOURCES_API))
 
     def resources(self, subscription_id: str) -> Iterator[Resource]:
         """All resources, page by page, without properties: ARM's list does not carry them.
 
         A page that cannot be had raises; what came before it was yielded.
         """
+        path = f"/subscriptions/{subscription_id}/resources"
         with translated(f"list the resources of subscription {subscription_id}", cloud=self.cloud):
-            for one in self._sdk.resources(subscription_id).resources.list():
-                yield resource_of(one.as_dict())
+            yield from map(resource_of, self._lists.listed(path, RESOURCES_API, top="1000"))
 
     def resources_of_group(self, subscription_id: str, group: str) -> tuple[Resource, ...]:
         """All resources of one group, without properties."""
+        path = f"/subscriptions/{subscription_id}/resourcegroups/{quote(group, safe='')}/resources"
         with translated(f"list the resources of resource group {group}", cloud=self.cloud):
-            found = self._sdk.resources(subscription_id).resources.list_by_resource_group(group)
-            return tuple(resource_of(one.as_dict()) for one in found)
+            return tuple(map(resource_of, self._lists.listed(path, RESOURCES_API)))
+
+    def governance(self, subscription_id: str, kind: str) -> tuple[Resource, ...]:
+        """Locks, role assignments or policy assignments (`kind`: a key of `GOVERNANCE_API`) that a subscription has.
+
+        Role and policy assignments: with those that it inherits. Locks: of its groups and resources too.
+        """
+        path = f"/subscriptions/{subscription_id}/providers/Microsoft.Authorization/{kind}"
+        with translated(f"list the {kind} of subscription {subscription_id}", cloud=self.cloud):
+            return tuple(map(resource_of, self._lists.listed(path, GOVERNANCE_API[kind])))
+
+    def close(self) -> None:
+        self._lists.close()
+        super().close()
 
     def get(self, resource_id: str) -> Resource:
         """One resource with its properties, at the newest API version that its cloud offers for the type."""

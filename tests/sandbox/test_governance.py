@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.armgovernance import Tree
 from sandbox.estates import large, load_estate
+from sandbox.estates.building import Group
 from sandbox.estates.model import ManagementGroupSpec
 from sandbox.graph import CrowdRows
 from sandbox.holdings import Holdings
@@ -42,7 +43,7 @@ def test_a_large_estate_has_what_its_name_says_and_is_the_same_each_time() -> No
     every = [body for sub in crowd.subscriptions for body in holdings.readable(f"/subscriptions/{sub}")]
     assert len({body["id"].lower() for body in every}) == len(every) == 2000
     assert {body["type"] for body in every} == {
-        make(large.Group(SUB, "g", "eastus"), "x", 1)["type"] for make, _ in large.MIX
+        make(Group(SUB, "g", "eastus"), "x", 1)["type"] for make, _ in large.MIX
     }
     assert 1000 < len(json.dumps(every)) / len(every) < 2000
     again = load_estate("large-2000-20").commercial.crowd
