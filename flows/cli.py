@@ -10,6 +10,7 @@ import typer
 
 from flows.console import command, hint, leave, run_async, run_flow, say, say_json, say_table, start
 from flows.observe import Outcome, amount, duration
+from flows.program import program_app
 from mappings.errors import ExitCode, FixTheInput, TryLater
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ evidence_app = typer.Typer(no_args_is_help=True, help="The manifests and their h
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(rules_app, name="rules")
 app.add_typer(evidence_app, name="evidence")
+app.add_typer(program_app, name="program")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="migration.toml of the migration.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
@@ -38,13 +40,21 @@ HERE = Path("migration.toml")
 def init(
     name: Annotated[str, typer.Option(help="Short name: lower-case letters, digits, dashes.")] = "my-migration",
     directory: Annotated[Path, typer.Option("--dir", help="Folder of the migration.")] = Path(),
+    program_only: Annotated[
+        bool, typer.Option("--program-only", help="Write only the program sheet, into a migration that exists.")
+    ] = False,
 ) -> None:
-    """Write a migration.toml to fill in."""
-    from flows.starting import write_template
+    """Write a migration.toml and the CSP program sheet to fill in."""
+    from flows.starting import write_program_sheet, write_template
 
-    path = write_template(directory, name)
-    say(f"Wrote {path}.")
-    hint("  next: fill in the tenants, subscriptions and identities, then run `govlift doctor`.")
+    if not program_only:
+        say(f"Wrote {write_template(directory, name)}.")
+    sheet = write_program_sheet(directory, keep=not program_only)
+    if sheet is not None:
+        say(f"Wrote {sheet}.")
+    if not program_only:
+        hint("  next: fill in the tenants, subscriptions and identities, then run `govlift doctor`.")
+    hint("  next: give the program sheet to the project manager; `govlift program check` says what is missing.")
 
 
 @app.command()
@@ -159,9 +169,10 @@ def migrate(
         hint("Nothing was written: this is what `--apply` would do.")
         return
     start(verbose=verbose, prefect=True)
-    from flows.planning import require_plan
+    from flows.planning import require_program_for
+    from mappings.runs import RunKind
 
-    require_plan(config, plan_id)
+    require_program_for(config, plan_id, RunKind.MIGRATE)
     from flows.migrate import migrate as flow
 
     _tell_copy(run_flow(lambda: flow(str(config), plan=plan_id, apply=True)), json_)
@@ -172,11 +183,12 @@ def migrate(
 def resync(config: Config = HERE, apply: Apply = False, json_: Json = False, verbose: Verbose = False) -> None:
     """Copy what changed since the last run; deletes are reported, not carried out."""
     start(verbose=verbose, prefect=True)
-    from flows.planning import require_plan
+    from flows.planning import require_program_for
     from flows.wiring import require_apply
+    from mappings.runs import RunKind
 
     require_apply(apply, "resync")
-    require_plan(config, "")
+    require_program_for(config, "", RunKind.RESYNC)
     from flows.resync import resync as flow
 
     _tell_copy(run_flow(lambda: flow(str(config), apply=True)), json_)

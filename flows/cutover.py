@@ -8,10 +8,13 @@ from pathlib import Path
 from prefect import flow
 
 from flows.observe import Outcome, recorded
+from flows.program_gate import standing_of
 from flows.reporting import COPIES
 from flows.wiring import Bench, now
 from mappings.errors import ExitCode
 from mappings.gates import decide_cutover
+from mappings.program_check import cutover_gate
+from mappings.program_rules import Phase
 from mappings.runs import RunKind
 from mappings.states import RunState
 from tasks.cutover import cutover as obey
@@ -33,5 +36,6 @@ async def cutover(config: str = "migration.toml", apply: bool = False) -> Outcom
         AskForApproval: a gate is not green; nothing was changed on either side.
     """
     async with Bench(Path(config)) as bench, recorded(bench, RunKind.CUTOVER) as book:
-        reasons = obey(decide_cutover(lag=lag_of(bench), most_lag=MOST_LAG, gates=[]))
+        gate = cutover_gate(standing_of(bench, Phase.BEFORE_CUTOVER))
+        reasons = obey(decide_cutover(lag=lag_of(bench), most_lag=MOST_LAG, gates=[gate]))
         return Outcome(book.run_id, ExitCode.OK, {"reasons": list(reasons)})

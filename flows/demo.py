@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.console import hint, say, say_table
+from flows.demo_program import sample_sheet
 from flows.observe import PREFECT_ENVIRONMENT, duration
+from flows.wiring import now
 from mappings.errors import ExitCode, FixTheInput, GovliftError, TryLater
 
 MARK = ".govlift-demo"
@@ -62,6 +64,7 @@ async def show(directory: Path, *, estate: str) -> int:
         _close_to_pulls(state)
         environment = environment_of(state, directory)
         (directory / "migration.toml").write_text(settings_of(state, environment), encoding="utf-8")
+        (directory / "program.toml").write_text(sample_sheet(now().date()), encoding="utf-8")
         with prefect_server(directory, environment) as wait:
             stages = _Stages(directory, environment)
             stages.run("doctor")
@@ -83,6 +86,8 @@ async def show(directory: Path, *, estate: str) -> int:
 def _first_copy(stages: _Stages) -> None:
     # The sample customer has classic resources and a group that may not be read: findings are the right answer.
     stages.run("assess", expect=ExitCode.FINDINGS)
+    # The program sheet of a sample customer lies beside its migration.toml; without it nothing may be written.
+    stages.run("program", "check", "--phase", "before-wave")
     plan = stages.run("plan", "--json").output["id"]
     stages.run("migrate", "--plan", plan, "--apply", "--json")
     stages.run("verify", "--level", "L3", "--share", "0.05", "--json")

@@ -12,6 +12,7 @@ from prefect import flow
 
 from flows.closing import counts
 from flows.observe import Outcome, RunBook, Unfinished, recorded, shown
+from flows.program_gate import require_program
 from flows.reporting import gather
 from flows.wiring import Bench, now, require_apply
 from flows.worker import drain
@@ -44,11 +45,13 @@ async def migrate(config: str = "migration.toml", plan: str = "", apply: bool = 
         apply: without it nothing is written and the flow refuses.
 
     Raises:
+        AskForApproval: a gate of the CSP program is in the way; nothing was written to the target.
         GovliftError: the run could not go on; the ledger holds what was done.
     """
     require_apply(apply, "migrate")
     async with Bench(Path(config)) as bench:
         chosen = chosen_plan(bench, plan)
+        require_program(bench, RunKind.MIGRATE)
         return await run_plan(bench, chosen, RunKind.MIGRATE)
 
 

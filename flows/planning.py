@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.program_gate import require_program
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput
 from mappings.plan import Plan
 from mappings.planning import explain, make_plan, plan_to_json
+from mappings.runs import RunKind
 
 if TYPE_CHECKING:
     from tasks.ledger import LedgerReader
@@ -47,6 +49,17 @@ def names_of(reader: LedgerReader) -> dict[str, str]:
 def show(config: Path, wanted: str) -> list[str]:
     """The lines of a plan that exists."""
     return explain(require_plan(config, wanted))
+
+
+def require_program_for(config: Path, wanted: str, kind: RunKind) -> None:
+    """Refuse before Prefect starts what the flow would refuse: no such plan, or a gate of the CSP program in the way.
+
+    Raises:
+        FixTheInput: there is no such plan, or the program sheet is wrong.
+        AskForApproval: the CSP program does not allow the run.
+    """
+    require_plan(config, wanted)
+    require_program(Bench(config), kind, record=False)
 
 
 def require_plan(config: Path, wanted: str) -> Plan:

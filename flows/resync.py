@@ -9,6 +9,7 @@ from prefect import flow
 
 from flows.migrate import chosen_plan, run_plan
 from flows.observe import Outcome
+from flows.program_gate import require_program
 from flows.wiring import Bench, now, require_apply
 from mappings.model import ContainerSurvey
 from mappings.plan import CreateContainer, Plan
@@ -28,10 +29,12 @@ async def resync(config: str = "migration.toml", apply: bool = False) -> Outcome
         apply: without it nothing is written and the flow refuses.
 
     Raises:
+        AskForApproval: the CSP program does not allow it; nothing was written to the target.
         GovliftError: the run could not go on; the ledger holds what was done.
     """
     require_apply(apply, "resync")
     async with Bench(Path(config)) as bench:
+        require_program(bench, RunKind.RESYNC)
         plan = await grown(bench, chosen_plan(bench, ""))
         return await run_plan(bench, plan, RunKind.RESYNC)
 

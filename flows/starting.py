@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from flows.wiring import Bench
 from mappings.errors import FixTheInput
+from mappings.program_text import render_sheet
+from tasks.program import load_program_rules
 
 if TYPE_CHECKING:
     from tasks.doctor import Check
@@ -64,6 +66,36 @@ def write_template(directory: Path, name: str) -> Path:
     except FileExistsError:
         raise FixTheInput(
             f"{path} exists already.", next_step="Edit it, or choose another folder with --dir."
+        ) from None
+    except OSError as wrong:
+        raise FixTheInput(
+            f"{path} cannot be written: {wrong.strerror}.", next_step="Choose another folder with --dir."
+        ) from None
+    return path
+
+
+def write_program_sheet(directory: Path, *, keep: bool = False) -> Path | None:
+    """Write program.toml, the CSP program sheet, into `directory`.
+
+    Args:
+        directory: folder of the migration.
+        keep: leave a sheet that is there as it is.
+
+    Returns:
+        The file; None where one was there and was kept.
+
+    Raises:
+        FixTheInput: there is one already, or the folder cannot be written.
+    """
+    path = directory / "program.toml"
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(render_sheet(load_program_rules()))
+    except FileExistsError:
+        if keep:
+            return None
+        raise FixTheInput(
+            f"{path} exists already.", next_step="Fill it in, then run `govlift program check`."
         ) from None
     except OSError as wrong:
         raise FixTheInput(

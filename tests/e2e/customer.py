@@ -14,6 +14,8 @@ from urllib.request import Request, urlopen
 from azure.storage.blob import BlobServiceClient
 
 from flows.demo import environment_of, settings_of
+from flows.demo_program import sample_sheet
+from flows.wiring import now
 from mappings.plan import CopyShard, CreateStorageAccount
 
 
@@ -45,6 +47,8 @@ class Customer:
         if self.api:
             self.environment |= {"PREFECT_API_URL": self.api, "PREFECT_LOGGING_LEVEL": "CRITICAL"}
         self.write_settings(settings_of(self.state, self.environment))
+        # Without a program sheet nothing may be written to the target.
+        (self.folder / "program.toml").write_text(sample_sheet(now().date()), encoding="utf-8")
 
     @property
     def config(self) -> Path:
