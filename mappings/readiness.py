@@ -25,6 +25,7 @@ from mappings.report_story import brief_of, in_order, risks_of
 from mappings.report_summary import SIGNATURES, cover_of, sentences_of, tiles_of
 from mappings.report_targets import targets_section
 from mappings.runs import ObjectNote, RunRecord, ShardRecord
+from mappings.scanning import Scanners
 from mappings.settings import Settings
 
 __all__ = [
@@ -70,6 +71,7 @@ def build_report(
     version: str,
     shards: Sequence[ShardRecord] = (),
     previous: Assessment | None = None,
+    scanners: Scanners | None = None,
 ) -> Report:
     """Build the whole report.
 
@@ -85,6 +87,8 @@ def build_report(
         shards: shard records of the copying runs, of one or of all; the newest record of each shard counts. Without
             them the newest copying run's own tally stands for all accounts.
         previous: the assessment before this one, None where this is the first.
+        scanners: the tables for names, endpoints and identities; without them their sections say that nothing was
+            looked for.
     """
     facts = gather_facts(
         settings=settings,
@@ -96,6 +100,7 @@ def build_report(
         made_at=made_at,
         version=version,
         previous=previous,
+        scanners=scanners,
     )
     flags = balance_flags(facts)
     return Report(

@@ -12,6 +12,7 @@ from mappings.objects import Tally
 from mappings.plan import CopyShard, CreateResourceGroup, CreateStorageAccount, Plan
 from mappings.report_words import clean, family_of
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
+from mappings.scanning import Scanners
 from mappings.settings import Settings
 from mappings.states import Change, Outcome, ProofLevel, ShardState
 
@@ -114,6 +115,8 @@ class Facts:
     """None where an offline assessment has none."""
     previous: Assessment | None = None
     """The assessment before this one, for what has changed since; None where this is the first."""
+    scanners: Scanners | None = None
+    """Tables for names, endpoints and identities; None where they were not handed in."""
 
     @property
     def subscriptions(self) -> dict[str, str]:
@@ -154,6 +157,7 @@ def gather_facts(
     made_at: datetime,
     version: str,
     previous: Assessment | None = None,
+    scanners: Scanners | None = None,
 ) -> Facts:
     """Put the parts in order. Arguments as in `mappings.readiness.build_report`."""
     ordered = tuple(sorted(runs, key=lambda run: (run.started, run.id)))
@@ -169,6 +173,7 @@ def gather_facts(
         books=_books(assessment, plan, ordered, shards),
         settings=settings if isinstance(settings, Settings) else None,
         previous=previous,
+        scanners=scanners,
     )
 
 
