@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prefect import flow
 
+from flows.asking import target_offer
 from flows.observe import Outcome, recorded
 from flows.reporting import account_of, gather, movable_accounts
 from flows.wiring import Bench, now
 from mappings.assess import assess as judge
 from mappings.assess import assessment_to_json
-from mappings.errors import ExitCode, FixTheInput, GovliftError, GrantAccess, TryLater
+from mappings.errors import ExitCode, GovliftError
 from mappings.model import ContainerSurvey, Gap, Inventory
-from mappings.naming import candidates
 from mappings.runs import RunKind
 from tasks.catalogue import load_catalogue
 from tasks.inventory import inventory as list_estate
 from tasks.inventory import survey
 from tasks.publish import publish, report
-from tasks.targets import check_names
-
-if TYPE_CHECKING:
-    from tasks.clients.arm import TargetArm
-    from tasks.clients.management import ProviderType
 
 log = logging.getLogger("govlift")
 
@@ -49,10 +42,11 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         log.info("inventory: %s resources, %s gaps", f"{len(seen.resources):,}", len(seen.gaps))
         if survey_data:
             seen = await _surveyed(bench, seen)
-        seen, live = _asked(bench, seen)
+        offer, unasked = target_offer(bench, seen)
+        seen = replace(seen, gaps=(*seen.gaps, *unasked))
         target = bench.settings.target
         assessment = judge(
-            seen, load_catalogue(), region_overrides=target.regions, default_region=target.region, live=live
+            seen, load_catalogue(), region_overrides=target.regions, default_region=target.region, offer=offer
         )
         bench.ledger.writer.save_assessment(book.run_id, assessment, now=now())
         value = gather(bench)
@@ -94,43 +88,3 @@ async def _surveyed(bench: Bench, seen: Inventory) -> Inventory:
     objects, size = sum(c.objects for c in containers), sum(c.bytes for c in containers)
     log.info("survey: %s objects, %s bytes in %s containers", f"{objects:,}", f"{size:,}", len(containers))
     return replace(seen, containers=tuple(containers), gaps=(*seen.gaps, *gaps))
-
-
-def _asked(bench: Bench, seen: Inventory) -> tuple[Inventory, Mapping[str, ProviderType] | None]:
-    """What the target offers, and which names are free there; a target that does not answer yet is a gap."""
-    accounts = [account_of(r) for r in movable_accounts(seen, bench.settings)]
-    try:
-        bench.target_session.prove()
-        arm = bench.target_arm()
-        live = arm.providers()
-        bench.ledger.writer.record("names", _free_names(bench, arm, accounts), now=now())
-    except (GrantAccess, TryLater, FixTheInput) as wrong:
-        log.warning("the target was not asked: %s", wrong.sentence)
-        gap = Gap(
-            f"/subscriptions/{bench.settings.target.subscription}",
-            "what the target offers and which account names are free there; verdicts rest on the catalogue only",
-            wrong.sentence,
-            type(wrong).__name__,
-            wrong.next_step,
-        )
-        return replace(seen, gaps=(*seen.gaps, gap)), None
-    return seen, live
-
-
-def _free_names(bench: Bench, arm: TargetArm, accounts: list[str]) -> dict[str, str]:
-    """A free name in the target for every source account, its own where that is free."""
-    chosen: dict[str, str] = {}
-    # A name that is ours already was made by an earlier run of this migration.
-    own = {info.name for info in arm.accounts()}
-    for account in accounts:
-        wanted = bench.settings.target.account_names.get(account)
-        for name in [wanted] if wanted else candidates(account):
-            if name not in chosen.values() and (name in own or check_names(arm, [name])[name].free):
-                chosen[account] = name
-                break
-        else:
-            raise FixTheInput(
-                f'The name "{wanted or account}" is not free in the target.',
-                next_step=f"Choose another name for {account} in target.account_names.",
-            )
-    return chosen

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
-from typing import Any, Protocol
+from typing import Any
 
+from mappings.livechecks import Found, live_findings, offered_regions, previews_only
+from mappings.livetarget import LiveTarget
 from mappings.model import Assessment, Finding, Inventory, Resource, RuleUse, Verdict
-from mappings.regions import DOD_REGIONS, GLOBAL, nearest_government, normal
+from mappings.offer import Offer, OfferedType
+from mappings.regions import GLOBAL, nearest_government, normal
+from mappings.rule import SEVERITY
 from mappings.rulebook import NO_RULE, Rulebook
 from mappings.states import Confidence, VerdictKind
 
@@ -18,25 +22,13 @@ LIVE_SOURCE = "GET /providers of the target subscription"
 _GOES = (VerdictKind.READY, VerdictKind.READY_WITH_CHANGES)
 
 
-class ProviderView(Protocol):
-    """What the target says of one resource type (ARM REST "Providers - List")."""
-
-    @property
-    def regions(self) -> Collection[str]:
-        """Locations in any spelling; empty where the type has none."""
-        ...
-
-    @property
-    def api_versions(self) -> Sequence[str]: ...
-
-
 def assess(
     inventory: Inventory,
     rulebook: Rulebook,
     *,
     region_overrides: Mapping[str, str] | None = None,
     default_region: str = "",
-    live: Mapping[str, ProviderView] | None = None,
+    offer: Offer | None = None,
 ) -> Assessment:
     """Judge every resource.
 
@@ -45,12 +37,14 @@ def assess(
         rulebook: the catalogue, with the customer's overlays.
         region_overrides: source region -> target region, as the customer decided.
         default_region: target region for what the overrides do not name; "" takes the nearest by the region table.
-        live: lower-case resource type -> what the target subscription lists; overrides the catalogue on availability.
+        offer: what the target subscription itself offers; stands above the catalogue on types, regions, API versions,
+            SKUs, zones and policies. None: catalogue only.
 
     Returns:
         One verdict per resource, in the order of the inventory.
     """
     overrides = region_overrides or {}
+    live = LiveJudge(offer, rulebook) if offer is not None else None
     places: dict[str, str] = {}
     verdicts = []
     by_catalogue = []
@@ -59,11 +53,9 @@ def assess(
             places[resource.location] = nearest_government(resource.location, overrides, default_region).region
         verdict = rulebook.judge(resource, region=places[resource.location])
         by_catalogue.append(verdict)
-        if live is not None:
-            verdict = against_live(verdict, rulebook, live, inventory.taken_at.date())
-        verdicts.append(verdict)
+        verdicts.append(live.judge(resource, verdict) if live is not None else verdict)
     _same_resources(inventory.resources, verdicts)
-    return Assessment(inventory, tuple(verdicts), rulebook.as_of, rulebook.used(by_catalogue))
+    return Assessment(inventory, tuple(verdicts), rulebook.as_of, rulebook.used(by_catalogue), offer)
 
 
 def _same_resources(resources: Sequence[Resource], verdicts: Sequence[Verdict]) -> None:
@@ -72,31 +64,49 @@ def _same_resources(resources: Sequence[Resource], verdicts: Sequence[Verdict]) 
         raise AssertionError(f"{len(resources)} resources went in, {len(verdicts)} verdicts came out")
 
 
-def against_live(verdict: Verdict, rulebook: Rulebook, live: Mapping[str, ProviderView], asked: date) -> Verdict:
-    """`verdict` after the target was asked; where target and catalogue differ, the reason says both.
+class LiveJudge:
+    """Corrects verdicts of the catalogue by what the target subscription offers.
 
     Args:
-        asked: the day on which the target was asked.
+        offer: what it offers.
+        rulebook: the catalogue that the verdicts come from.
     """
-    wanted = (verdict.target.type or verdict.type).lower()
-    listed = _listed(wanted, live)
-    if verdict.verdict in _GOES or (verdict.verdict is VerdictKind.REPLACE and verdict.target.type):
-        if listed is None:
-            return _not_offered(verdict, wanted, asked)
-        return _in_region(verdict, listed, asked)
-    if listed is not None and wanted in live and _open(verdict, rulebook):
-        return _offered_after_all(verdict, listed, asked)
-    return verdict
 
+    def __init__(self, offer: Offer, rulebook: Rulebook) -> None:
+        self._live = LiveTarget(offer)
+        self._asked = offer.asked_at.date()
+        self._rulebook = rulebook
+        self._source = {one.type.lower(): one.version for one in offer.source_versions}
+        self._previews: dict[str, Found | None] = {}
 
-def _listed(name: str, live: Mapping[str, ProviderView]) -> ProviderView | None:
-    """The live entry of a type. A child type is offered where its parent is: providers list children incompletely."""
-    while True:
-        if name in live:
-            return live[name]
-        if name.count("/") < 2:
-            return None
-        name = name.rpartition("/")[0]
+    def judge(self, resource: Resource, verdict: Verdict) -> Verdict:
+        """`verdict` after the target was asked, with what the catalogue alone said; where they differ, both reasons."""
+        wanted = (verdict.target.type or verdict.type).lower()
+        listed = self._live.listed(wanted)
+        said = "not listed" if listed is None else "listed"
+        goes = verdict.verdict in _GOES or (verdict.verdict is VerdictKind.REPLACE and verdict.target.type)
+        found: list[Found] = []
+        judged = verdict
+        if goes and listed is None:
+            judged = _not_offered(verdict, wanted, self._asked)
+        elif goes and listed is not None:
+            found = self._found(resource, verdict, wanted, listed)
+        elif listed is not None and wanted in self._live.types and _open(verdict, self._rulebook):
+            lifted = _offered_after_all(verdict, listed, self._asked)
+            found = self._found(resource, lifted, wanted, listed)
+            judged = lifted
+        judged = _worsened(judged, [one.finding for one in found]) if found else judged
+        live = "; ".join([said, *(one.short for one in found)]) if found else said
+        return replace(judged, catalogue=verdict.verdict.value, live=live)
+
+    def _found(self, resource: Resource, verdict: Verdict, wanted: str, listed: OfferedType) -> list[Found]:
+        found = _in_region(verdict, listed, self._asked)
+        found += live_findings(resource, verdict.target, self._live, self._asked)
+        if wanted not in self._previews:
+            newest = self._source.get(wanted, "")
+            self._previews[wanted] = previews_only(verdict.target.type or verdict.type, self._live, newest, self._asked)
+        preview = self._previews[wanted]
+        return [*found, preview] if preview else found
 
 
 def _open(verdict: Verdict, rulebook: Rulebook) -> bool:
@@ -109,13 +119,18 @@ def _open(verdict: Verdict, rulebook: Rulebook) -> bool:
     return not rule.final and not rule.finding and not rule.match.conditions
 
 
+def _catalogue_says(verdict: Verdict) -> str:
+    dated = f"{verdict.checked}, rule" if verdict.checked else "rule"
+    return f'The catalogue ({dated} "{verdict.rule}") says {verdict.verdict}: {verdict.reason}'
+
+
 def _not_offered(verdict: Verdict, wanted: str, asked: date) -> Verdict:
     return replace(
         verdict,
         verdict=VerdictKind.BLOCKED,
         rule=LIVE_RULE,
         reason=f"The target subscription does not list {verdict.target.type or wanted} ({asked}). "
-        f'The catalogue ({verdict.checked}, rule "{verdict.rule}") says {verdict.verdict}: {verdict.reason}',
+        + _catalogue_says(verdict),
         source=f"{LIVE_SOURCE}; {verdict.source}",
         checked=asked,
         remedy="Ask the CSP provider whether the type can be enabled for this subscription, or choose another service.",
@@ -123,47 +138,56 @@ def _not_offered(verdict: Verdict, wanted: str, asked: date) -> Verdict:
     )
 
 
-def _in_region(verdict: Verdict, listed: ProviderView, asked: date) -> Verdict:
-    regions = {normal(region) for region in listed.regions} - set(DOD_REGIONS)
+def _in_region(verdict: Verdict, listed: OfferedType, asked: date) -> list[Found]:
+    regions = offered_regions(listed.regions)
     region = normal(verdict.target.region)
     if not regions or region in ("", GLOBAL) or region in regions or GLOBAL in regions:
-        return verdict
+        return []
     missing = Finding(
         rule=LIVE_RULE,
         verdict=VerdictKind.READY_WITH_CHANGES,
-        reason=f"The target subscription lists {verdict.target.type} in {', '.join(sorted(regions))}, not in {region}.",
+        reason=f"The target subscription lists {verdict.target.type} in {', '.join(sorted(regions))}, not in {region}"
+        f" ({asked}).",
         source=LIVE_SOURCE,
         checked=asked,
         remedy="Name another target region in the settings, or ask the CSP provider about this one.",
     )
-    findings = (*verdict.findings, missing)
-    if verdict.verdict is not VerdictKind.READY:
-        return replace(verdict, findings=findings)
+    return [Found(missing, f"not in {region}")]
+
+
+def _worsened(verdict: Verdict, found: Sequence[Finding]) -> Verdict:
+    """`verdict` with the live findings; the worst leads where it is worse, and says what the catalogue said."""
+    worst = max(found, key=lambda finding: SEVERITY[finding.verdict])
+    if SEVERITY[worst.verdict] <= SEVERITY[verdict.verdict]:
+        return replace(verdict, findings=(*verdict.findings, *found))
+    rest = tuple(finding for finding in found if finding is not worst)
     return replace(
         verdict,
-        verdict=VerdictKind.READY_WITH_CHANGES,
-        reason=f"{missing.reason} {verdict.reason}",
-        remedy=f"{missing.remedy} {verdict.remedy}",
-        findings=findings,
+        verdict=worst.verdict,
+        rule=worst.rule,
+        reason=f"{worst.reason} {_catalogue_says(verdict)}",
+        source=f"{worst.source}; {verdict.source}".rstrip("; "),
+        checked=worst.checked,
+        remedy=f"{worst.remedy} {verdict.remedy}".rstrip(),
+        confidence=Confidence.NAMED,
+        findings=(*verdict.findings, *rest),
     )
 
 
-def _offered_after_all(verdict: Verdict, listed: ProviderView, asked: date) -> Verdict:
-    regions = sorted({normal(region) for region in listed.regions} - set(DOD_REGIONS))
+def _offered_after_all(verdict: Verdict, listed: OfferedType, asked: date) -> Verdict:
+    regions = sorted(offered_regions(listed.regions))
     where = f" in {', '.join(regions)}" if regions else ""
-    lifted = replace(
+    return replace(
         verdict,
         verdict=VerdictKind.READY_WITH_CHANGES,
         rule=LIVE_RULE,
-        reason=f"The target subscription lists {verdict.type}{where} ({asked}). "
-        f'The catalogue (rule "{verdict.rule}") says {verdict.verdict}: {verdict.reason}',
+        reason=f"The target subscription lists {verdict.type}{where} ({asked}). {_catalogue_says(verdict)}",
         source=f"{LIVE_SOURCE}; {verdict.source}".rstrip("; "),
         checked=asked,
         remedy="Have the CSP provider confirm the type for CSP before planning on it, and compare its features.",
         target=replace(verdict.target, type=verdict.type),
         confidence=Confidence.NAMED,
     )
-    return _in_region(lifted, listed, asked)
 
 
 def assessment_to_json(assessment: Assessment) -> dict[str, Any]:
@@ -172,9 +196,22 @@ def assessment_to_json(assessment: Assessment) -> dict[str, Any]:
         "resources": len(assessment.inventory.resources),
         "by_verdict": assessment.by_verdict(),
         "catalogue_date": _day(assessment.catalogue_date),
+        "live_target": _live_target(assessment.offer),
         "gaps": [asdict(gap) for gap in assessment.inventory.gaps],
         "rules": [_rule_item(rule) for rule in assessment.rules],
         "items": [_item(verdict) for verdict in assessment.verdicts],
+    }
+
+
+def _live_target(offer: Offer | None) -> dict[str, Any] | None:
+    """Who was asked and when; None where verdicts rest on the catalogue only."""
+    if offer is None:
+        return None
+    return {
+        "cloud": offer.cloud,
+        "subscription_id": offer.subscription_id,
+        "asked_at": offer.asked_at.isoformat(),
+        "unasked": [asdict(one) for one in offer.unasked],
     }
 
 
@@ -192,6 +229,8 @@ def _item(verdict: Verdict) -> dict[str, Any]:
         "remedy": verdict.remedy,
         "target": {"type": verdict.target.type, "region": verdict.target.region, "note": verdict.target.note},
         "confidence": verdict.confidence.value,
+        "catalogue": verdict.catalogue,
+        "live": verdict.live,
         "findings": [
             {**asdict(finding), "verdict": finding.verdict.value, "checked": _day(finding.checked)}
             for finding in verdict.findings

@@ -37,6 +37,7 @@ from tasks.clients.management import (
     ProviderType,
     permitted,
 )
+from tasks.clients.offerlists import OfferLists
 
 if TYPE_CHECKING:
     from tasks.clients.session import Session
@@ -193,6 +194,10 @@ class TargetArm(_Reads):
     def providers(self) -> Mapping[str, ProviderType]:
         """Every resource type that this subscription offers, by `namespace/type` in lower case."""
         return self._sdk.providers(self.subscription_id)
+
+    def offer_lists(self) -> OfferLists:
+        """What this subscription says of SKUs, zones and policies; the caller closes it."""
+        return OfferLists(self._sdk, self.subscription_id)
 
     def clock_skew(self) -> timedelta:
         """How far this machine's clock is ahead of the cloud's, to about a second."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,8 @@ class ProviderType:
     """As listed: newest first, previews among them."""
     registered: bool = True
     """Whether its provider is registered in the subscription."""
+    zones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Region as spelt by ARM -> zones in which the type can be made there; empty where ARM says nothing of zones."""
 
 
 def newest_shared(offered: Iterable[str], *, oldest: str = "", newest: str = "9999") -> str:
@@ -190,7 +192,8 @@ def _types(listed: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, ProviderT
         for one in provider.get("resourceTypes") or ():
             name = f"{provider['namespace']}/{one['resourceType']}".lower()
             regions, versions = tuple(one.get("locations") or ()), tuple(one.get("apiVersions") or ())
-            yield name, ProviderType(regions, versions, registered)
+            zones = {str(z["location"]): tuple(sorted(z.get("zones") or ())) for z in one.get("zoneMappings") or ()}
+            yield name, ProviderType(regions, versions, registered, zones)
 
 
 def permitted(permissions: Sequence[Mapping[str, Any]], action: str, *, data: bool = False) -> bool:

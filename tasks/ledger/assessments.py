@@ -23,6 +23,7 @@ from mappings.model import (
     Subscription,
     Verdict,
 )
+from mappings.offer import Offer
 from tasks.ledger import schema
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ def store_assessment(connection: Connection, run_id: str, assessment: Assessment
         "scope": taken.scope,
         "catalogue_date": assessment.catalogue_date,
         "rules": assessment.rules,
+        "offer": assessment.offer,
     }
     connection.execute(
         insert(schema.assessment).values(
@@ -86,6 +88,7 @@ def load_assessment(connection: Connection, run_id: str) -> Assessment:
         verdicts=_values(connection, schema.verdict, run_id, Verdict),
         catalogue_date=None if checked is None else date.fromisoformat(checked),
         rules=rebuild(tuple[RuleUse, ...], head.get("rules", [])),
+        offer=rebuild(Offer, stored) if (stored := head.get("offer")) else None,
     )
 
 

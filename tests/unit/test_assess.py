@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mappings.assess import LIVE_RULE, assess, assessment_to_json
 from mappings.model import Gap, Inventory, Resource, Verdict
+from mappings.offer import Offer, OfferedType
 from mappings.rulebook import Rulebook
 from mappings.states import VerdictKind
 from tasks.catalogue import load_catalogue
@@ -21,10 +22,10 @@ BOOK = load_catalogue()
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Listed:
-    regions: tuple[str, ...] = ()
-    api_versions: tuple[str, ...] = ("2025-06-01",)
+def offer(*listed: str, regions: tuple[str, ...] = (), **more: Any) -> Offer:
+    """A target that lists these types."""
+    types = tuple(OfferedType(name.lower(), regions, ("2025-06-01",)) for name in listed)
+    return Offer("AzureUSGovernment", "s", NOW, types, **more)
 
 
 def inventory(*resources: Resource, gaps: tuple[Gap, ...] = ()) -> Inventory:
@@ -84,7 +85,7 @@ def test_the_target_region_is_filled_by_table_settings_or_override() -> None:
 
 
 def test_a_type_that_the_target_does_not_list_is_blocked_and_both_answers_are_said() -> None:
-    verdict = verdict_of(disk(), live={})
+    verdict = verdict_of(disk(), offer=offer())
     assert (verdict.verdict, verdict.rule) == (VerdictKind.BLOCKED, LIVE_RULE)
     assert "does not list Microsoft.Compute/disks" in verdict.reason
     assert "says ready" in verdict.reason
@@ -92,19 +93,19 @@ def test_a_type_that_the_target_does_not_list_is_blocked_and_both_answers_are_sa
 
 
 def test_a_type_that_the_target_lists_keeps_the_answer_of_the_catalogue() -> None:
-    live = {"microsoft.compute/disks": Listed(("USGov Virginia",))}
-    assert verdict_of(disk(), live=live) == verdict_of(disk())
+    asked = verdict_of(disk(), offer=offer("Microsoft.Compute/disks", regions=("usgovvirginia",)))
+    assert asked == replace(verdict_of(disk()), catalogue="ready", live="listed")
 
 
 def test_a_region_that_the_target_lacks_is_a_change() -> None:
-    verdict = verdict_of(disk(), live={"microsoft.compute/disks": Listed(("USGov Texas", "USDoD East"))})
+    verdict = verdict_of(disk(), offer=offer("Microsoft.Compute/disks", regions=("usgovtexas", "usdodeast")))
     assert verdict.verdict is VerdictKind.READY_WITH_CHANGES
     assert "usgovtexas, not in usgovvirginia" in verdict.reason
     assert "usdodeast" not in verdict.reason
 
 
 def test_an_unknown_type_that_the_target_lists_is_lifted_with_both_answers() -> None:
-    verdict = verdict_of(disk(type="Contoso.New/things"), live={"contoso.new/things": Listed(("usgovvirginia",))})
+    verdict = verdict_of(disk(type="Contoso.New/things"), offer=offer("Contoso.New/things", regions=("usgovvirginia",)))
     assert verdict.verdict is VerdictKind.READY_WITH_CHANGES
     assert "lists Contoso.New/things in usgovvirginia" in verdict.reason
     assert "says unknown" in verdict.reason
@@ -121,19 +122,19 @@ def test_an_unknown_type_that_the_target_lists_is_lifted_with_both_answers() -> 
 )
 def test_a_live_listing_does_not_lift_what_does_not_rest_on_the_type(resource: Resource) -> None:
     """Breaks when `final`, findings or conditions are ignored: providers list classic types that do not work in CSP."""
-    assert verdict_of(resource, live={resource.type.lower(): Listed()}).verdict is VerdictKind.BLOCKED
+    assert verdict_of(resource, offer=offer(resource.type)).verdict is VerdictKind.BLOCKED
 
 
 def test_a_child_type_is_offered_where_its_parent_is() -> None:
     subnet = disk(type="Microsoft.Network/virtualNetworks/subnets")
-    assert verdict_of(subnet, live={"microsoft.network/virtualnetworks": Listed(("global",))}).rule != LIVE_RULE
+    assert verdict_of(subnet, offer=offer("Microsoft.Network/virtualNetworks", regions=("global",))).rule != LIVE_RULE
 
 
 def test_the_replacement_is_looked_up_in_the_target_not_the_classic_type() -> None:
     classic = disk(type="Microsoft.ClassicStorage/storageAccounts")
-    live = {"microsoft.storage/storageaccounts": Listed(("usgovvirginia",))}
-    assert verdict_of(classic, live=live).verdict is VerdictKind.REPLACE
-    assert verdict_of(classic, live={}).verdict is VerdictKind.BLOCKED
+    lists = offer("Microsoft.Storage/storageAccounts", regions=("usgovvirginia",))
+    assert verdict_of(classic, offer=lists).verdict is VerdictKind.REPLACE
+    assert verdict_of(classic, offer=offer()).verdict is VerdictKind.BLOCKED
 
 
 def test_the_json_contract() -> None:
