@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 
+from flows.program_gate import standing_of
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput
 from mappings.model import Inventory, Resource
@@ -61,6 +62,7 @@ def gather(bench: Bench) -> Report:
         made_at=now(),
         version=version("govlift"),
         previous=reader.assessment_before(),
+        program=standing_of(bench),
     )
 
 

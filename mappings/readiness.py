@@ -10,6 +10,7 @@ from datetime import datetime
 
 from mappings.model import Assessment
 from mappings.plan import Plan
+from mappings.program_check import ProgramStanding
 from mappings.report_assumptions import assumptions_section
 from mappings.report_balance import balance_flags, balance_section
 from mappings.report_changes import changes_section
@@ -20,6 +21,7 @@ from mappings.report_json import report_digest, report_from_json, report_to_json
 from mappings.report_limits import findings_section, gaps_section, limits_section
 from mappings.report_model import SCHEMA_VERSION, Report
 from mappings.report_objects import differences_section, exceptions_section
+from mappings.report_program import program_section
 from mappings.report_resources import readiness_section, register_section
 from mappings.report_story import brief_of, in_order, risks_of
 from mappings.report_summary import SIGNATURES, cover_of, sentences_of, tiles_of
@@ -54,6 +56,7 @@ _SECTIONS = (
     differences_section,
     limits_section,
     findings_section,
+    program_section,
     runs_section,
     assumptions_section,
     register_section,
@@ -72,6 +75,7 @@ def build_report(
     shards: Sequence[ShardRecord] = (),
     previous: Assessment | None = None,
     scanners: Scanners | None = None,
+    program: ProgramStanding | None = None,
 ) -> Report:
     """Build the whole report.
 
@@ -87,6 +91,7 @@ def build_report(
         shards: shard records of the copying runs, of one or of all; the newest record of each shard counts. Without
             them the newest copying run's own tally stands for all accounts.
         previous: the assessment before this one, None where this is the first.
+        program: where the CSP program stands; None where nobody judged it.
         scanners: the tables for names, endpoints and identities; without them their sections say that nothing was
             looked for.
     """
@@ -101,6 +106,7 @@ def build_report(
         version=version,
         previous=previous,
         scanners=scanners,
+        program=program,
     )
     flags = balance_flags(facts)
     return Report(

@@ -10,6 +10,7 @@ from datetime import datetime
 from mappings.model import Assessment, Resource, Verdict
 from mappings.objects import Tally
 from mappings.plan import CopyShard, CreateResourceGroup, CreateStorageAccount, Plan
+from mappings.program_check import ProgramStanding
 from mappings.report_words import clean, family_of
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.scanning import Scanners
@@ -115,6 +116,8 @@ class Facts:
     """None where an offline assessment has none."""
     previous: Assessment | None = None
     """The assessment before this one, for what has changed since; None where this is the first."""
+    program: ProgramStanding | None = None
+    """Gates of the CSP program; None where nobody judged them."""
     scanners: Scanners | None = None
     """Tables for names, endpoints and identities; None where they were not handed in."""
 
@@ -158,6 +161,7 @@ def gather_facts(
     version: str,
     previous: Assessment | None = None,
     scanners: Scanners | None = None,
+    program: ProgramStanding | None = None,
 ) -> Facts:
     """Put the parts in order. Arguments as in `mappings.readiness.build_report`."""
     ordered = tuple(sorted(runs, key=lambda run: (run.started, run.id)))
@@ -174,6 +178,7 @@ def gather_facts(
         settings=settings if isinstance(settings, Settings) else None,
         previous=previous,
         scanners=scanners,
+        program=program,
     )
 
 
