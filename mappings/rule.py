@@ -53,7 +53,7 @@ class PropertyTest:
 
     path: tuple[str, ...]
     operation: str
-    """`equals` or `contains` (any of `values`, case-insensitive) or `exists`."""
+    """`equals`, `starts_with` or `contains` (any of `values`, case-insensitive), or `exists`."""
     values: frozenset[str] = frozenset()
 
     def holds(self, properties: Mapping[str, Any]) -> bool | None:
@@ -75,6 +75,8 @@ class PropertyTest:
     def _fits(self, text: str) -> bool:
         if self.operation == "equals":
             return text in self.values
+        if self.operation == "starts_with":
+            return any(text.startswith(part) for part in self.values)
         return any(part in text for part in self.values)
 
 
@@ -97,6 +99,8 @@ class Match:
     """Where it would go, in the target."""
     plan: bool | None = None
     """True: has a marketplace plan; False: has none."""
+    plan_products: frozenset[str] = frozenset()
+    """`product` of the plan, e.g. "OMSGallery/Updates"."""
     zones: bool | None = None
     """True: is pinned to or spread over availability zones; False: names none."""
     sku_absent: bool = False
@@ -110,8 +114,9 @@ class Match:
     @property
     def conditions(self) -> int:
         """How specific the match is beyond the type."""
-        sets = (self.kinds, self.skus, self.tiers, self.regions, self.target_regions, self.anywhere, self.sku_absent)
-        return sum(map(bool, sets)) + len(self.properties) + (self.plan is not None) + (self.zones is not None)
+        sets = (self.kinds, self.skus, self.tiers, self.regions, self.target_regions, self.plan_products, self.anywhere)
+        flags = (self.plan is not None, self.zones is not None, self.sku_absent)
+        return sum(map(bool, sets)) + len(self.properties) + sum(flags)
 
     def holds(self, resource: Resource, text: str, target_region: str = "") -> bool | None:
         """Whether the conditions beyond the type hold.
@@ -126,6 +131,8 @@ class Match:
         """
         # Plain tests in a row, cheapest first: this runs for every resource against every finding.
         if self.plan is not None and bool(resource.plan) is not self.plan:
+            return False
+        if self.plan_products and str(resource.plan.get("product", "")).lower() not in self.plan_products:
             return False
         if self.zones is not None and bool(resource.zones) is not self.zones:
             return False
@@ -168,6 +175,7 @@ class Match:
             (self.tiers, other.tiers),
             (self.regions, other.regions),
             (self.target_regions, other.target_regions),
+            (self.plan_products, other.plan_products),
         ]
         theirs = {test.path: test.values for test in other.properties if test.operation == "equals"}
         pairs += [(t.values, theirs[t.path]) for t in self.properties if t.operation == "equals" and t.path in theirs]

@@ -19,9 +19,9 @@ from mappings.states import Confidence, VerdictKind
 _PLAIN_KEYS = ("id", "match", "verdict", "reason", "remedy", "sources", "checked", "confidence", "target", "note")
 _MORE_KEYS = ("differences", "conflicts", "retires", "finding", "final", "overrides", "because", "good", "bad")
 RULE_KEYS = frozenset((*_PLAIN_KEYS, *_MORE_KEYS))
-_WORDY = ("type", "not_type", "kind", "sku", "tier", "region", "target_region", "anywhere", "except")
+_WORDY = ("type", "not_type", "kind", "sku", "tier", "region", "target_region", "plan_product", "anywhere", "except")
 MATCH_KEYS = frozenset((*_WORDY, "plan", "zones", "sku_absent", "properties"))
-TEST_KEYS = frozenset(("path", "equals", "contains", "exists"))
+TEST_KEYS = frozenset(("path", "equals", "starts_with", "contains", "exists"))
 CONFLICT_KEYS = frozenset(("source", "says"))
 EXAMPLE_KEYS = frozenset(
     ("type", "location", "kind", "sku", "tags", "properties", "plan", "zones", "identity", "target_region")
@@ -263,6 +263,7 @@ def _match(reader: _Reader) -> Match:
         regions=frozenset(map(normal, reader.words("region"))),
         target_regions=frozenset(map(normal, reader.words("target_region"))),
         plan=reader.flag("plan") if "plan" in reader.table else None,
+        plan_products=reader.lower("plan_product"),
         zones=reader.flag("zones") if "zones" in reader.table else None,
         sku_absent=reader.flag("sku_absent"),
         properties=tuple(_test(reader.inner("match.properties", test, "match.properties.")) for test in tests),
@@ -274,9 +275,9 @@ def _match(reader: _Reader) -> Match:
 def _test(reader: _Reader) -> PropertyTest:
     reader.known(TEST_KEYS | {"id"})
     path = tuple(reader.text_of("path", needed=True).split("."))
-    operations = reader.table.keys() & {"equals", "contains", "exists"}
+    operations = reader.table.keys() & (TEST_KEYS - {"path"})
     if len(operations) != 1:
-        reader.wrong("a property test needs exactly one of equals, contains, exists", "match.properties")
+        reader.wrong("a property test needs exactly one of equals, starts_with, contains, exists", "match.properties")
     operation = operations.pop()
     if operation == "exists":
         if not reader.flag("exists"):

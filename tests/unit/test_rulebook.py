@@ -229,7 +229,7 @@ def test_rules_that_exclude_each_other_are_no_tie() -> None:
         (rule("a", 'match.type = "*"'), 8, "can only be a finding"),
         (rule("a", SITE, more='overrides = "b"'), 6, '"overrides" and "because" go together'),
         (rule("a", SITE, more='overrides = "b"\nbecause = "c"'), 6, 'overrides "b", which does not exist'),
-        (rule("a", SITE + '\nmatch.properties = [{ path = "a" }]'), 9, "exactly one of equals, contains, exists"),
+        (rule("a", SITE + '\nmatch.properties = [{ path = "a" }]'), 9, "exactly one of equals, starts_with, contains, exists"),
         ('[[rul]]\nid = "a"\n', 6, '"rul" is unknown'),
     ],
 )
