@@ -267,11 +267,23 @@ def status(config: Config = HERE, json_: Json = False) -> None:
 
 @app.command()
 @command
-def report(config: Config = HERE, json_: Json = False) -> None:
+def report(
+    config: Config = HERE,
+    format_: Annotated[
+        str, typer.Option("--format", help="Some of html,xlsx,json,csv,parquet,pdf; all by default.")
+    ] = "",
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of report.json instead.")] = False,
+    json_: Json = False,
+) -> None:
     """Write the report anew from the ledger and the manifests."""
+    if schema:
+        from tasks.reports.schema import report_schema
+
+        say(report_schema().rstrip())
+        return
     from flows.standing import rewrite_report
 
-    written = rewrite_report(config)
+    written = rewrite_report(config, format_)
     if json_:
         say_json({name: str(path) for name, path in written.items()})
     else:

@@ -48,12 +48,17 @@ def standing(config: Path) -> dict[str, Any]:
     }
 
 
-def rewrite_report(config: Path) -> dict[str, Path]:
-    """Write report.html, report.xlsx and report.json anew."""
-    from tasks.reports import write_reports
+def rewrite_report(config: Path, formats: str = "") -> dict[str, Path]:
+    """Write the report anew.
 
+    Args:
+        formats: comma-separated names of `tasks.reports.FORMATS`, "" for all.
+    """
+    from tasks.reports import formats_of, write_reports
+
+    wanted = formats_of(formats)
     bench = Bench(config)
-    return write_reports(gather(bench), bench.folder)
+    return write_reports(gather(bench), bench.folder, wanted)
 
 
 def check_evidence_of(config: Path) -> tuple[list[str], int, str]:

@@ -64,6 +64,8 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """One column of a table."""
+
     key: str
     title: str
     kind: Kind = Kind.TEXT
@@ -73,6 +75,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """One row of a table."""
+
     cells: Mapping[str, Value]
     """Column key -> value; every column of the table is present."""
     links: Mapping[str, Ref] = field(default_factory=dict)
@@ -81,6 +85,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """Rows of one kind, each with a value for every column."""
+
     id: str
     """Unique in the report; lower-case letters, digits and dashes."""
     caption: str
@@ -97,6 +103,8 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
+    """One chapter: a lead, then tables."""
+
     id: str
     title: str
     lead: str
@@ -110,6 +118,8 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
+    """One number of the first page, with the rows behind it."""
+
     key: str
     label: str
     value: Value
@@ -160,6 +170,8 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Place:
+    """One of the two clouds, as far as it is known."""
+
     cloud: str
     tenant_id: str
     subscriptions: tuple[str, ...] = ()
@@ -167,6 +179,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
+    """Who, what, when, by which version and catalogue."""
+
     title: str
     marking: str
     """The customer's own marking for top and bottom of every page; "" for none."""

@@ -1,8 +1,8 @@
-"""The report as a workbook: a summary, then one sheet per table (tables with the same `sheet` share one).
+"""The report as a workbook: a summary, a sheet per set of tables, and a sheet per service family of the estate.
 
-Data never becomes a formula or a link: every text is written with `write_string`, and the workbook's own conversions
-are off. Limits are Excel's ("Excel specifications and limits": 32,767 characters in a cell, 1,048,576 rows, sheet names
-of 31 characters).
+Data never becomes a formula or a link: every text is written with `write_string` or as an inline string, and the
+workbook's own conversions are off. Limits are Excel's ("Excel specifications and limits": 32,767 characters in a cell,
+1,048,576 rows, sheet names of 31 characters).
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 
 import xlsxwriter
 
-from mappings.report_model import Column, Kind, Report, Row, Table, Value
+from mappings.report_model import Column, Kind, Report, Row
+from tasks.reports.sheetrows import FilledSheet
+from tasks.reports.sheets import data_sets
 from tasks.reports.words import cover_facts, said, visible, word
 
 CELL_LIMIT = 32_767
@@ -58,7 +59,6 @@ def render_xlsx(report: Report, digest: str) -> bytes:
         digest: SHA-256 (hex) of the report's JSON.
     """
     buffer = io.BytesIO()
-    # Table objects need the rows in memory, so `constant_memory` cannot be used (XlsxWriter, "Working with memory").
     book = xlsxwriter.Workbook(
         buffer,
         {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False},
@@ -107,7 +107,12 @@ class _Formats:
             Kind.STATUS: plain,
             Kind.SOURCE: plain,
         }
-        self.tones = {tone: book.add_format(top | {"font_color": color}) for tone, color in _TONES.items()}
+        self._tones = {tone: book.add_format(top | {"font_color": color}) for tone, color in _TONES.items()}
+
+    def status(self, value: str) -> tuple[str, Any]:
+        """Label and format of a status."""
+        known = word(value)
+        return known.label, self._tones.get(known.tone, self.by_kind[Kind.STATUS])
 
 
 def fits(text: str) -> str:
@@ -138,21 +143,35 @@ def sheet_name(wanted: str, taken: set[str]) -> str:
 
 
 def _sheets(report: Report) -> list[Sheet]:
-    """Tables in report order; those that share a sheet and its columns follow each other in one."""
-    groups: dict[tuple[str, tuple[Column, ...]], list[Table]] = {}
-    for section in report.sections:
-        for table in section.tables:
-            keys = tuple((column.key, column.title, column.kind) for column in table.columns)
-            groups.setdefault((table.sheet or table.caption, keys), []).append(table)  # type: ignore[arg-type]
+    """Sets of tables in report order, then the resources of each service family."""
     taken = {"summary"}
-    sheets = []
-    for (wanted, _), tables in groups.items():
-        note = tables[0].note if len(tables) == 1 else "; ".join(table.caption for table in tables) + "."
-        rows = tuple(row for table in tables for row in table.rows)
-        if len(rows) > ROW_LIMIT:
-            note += f" The first {ROW_LIMIT:,} of {len(rows):,} rows; report.json has all."
-        sheets.append(Sheet(sheet_name(wanted, taken), wanted, note, tables[0].columns, rows[:ROW_LIMIT]))
+    sets = data_sets(report)
+    sheets = [_sheet(one.title, one.note, one.columns, one.rows, taken) for one in sets]
+    register = next((one for one in sets if one.section == REGISTER), None)
+    if register is not None:
+        families: dict[str, list[Row]] = {}
+        for row in register.rows:
+            families.setdefault(str(row.cells.get("family") or "Other services"), []).append(row)
+        for family in sorted(families):
+            rows = tuple(families[family])
+            columns = tuple(c for c in register.columns if c.key != "family" and _used(c, rows))
+            note = "Every resource of this service family, also in the sheet of all resources."
+            sheets.append(_sheet(family, note, columns, rows, taken))
     return sheets
+
+
+REGISTER = "resources"
+"""Id of the section with every resource."""
+
+
+def _used(column: Column, rows: Sequence[Row]) -> bool:
+    return any(row.cells[column.key] not in (None, "") for row in rows)
+
+
+def _sheet(title: str, note: str, columns: tuple[Column, ...], rows: tuple[Row, ...], taken: set[str]) -> Sheet:
+    if len(rows) > ROW_LIMIT:
+        note += f" The first {ROW_LIMIT:,} of {len(rows):,} rows; report.json and the Parquet file have all."
+    return Sheet(sheet_name(title, taken), title, note, columns, rows[:ROW_LIMIT])
 
 
 def _prepare(page: Any, report: Report) -> None:
@@ -224,15 +243,13 @@ def _contents(page: Any, sheets: Sequence[Sheet], line: int, formats: _Formats) 
 
 
 def _table_sheet(book: Any, report: Report, sheet: Sheet, number: int, formats: _Formats) -> None:
-    page = book.add_worksheet(sheet.name)
+    page = book.add_worksheet(sheet.name, worksheet_class=FilledSheet)
     _prepare(page, report)
     page.write_string(0, 0, fits(sheet.title), formats.heading)
     if sheet.note:
         page.write_string(1, 0, fits(sheet.note), formats.soft)
     for at, column in enumerate(sheet.columns):
         page.set_column(at, at, max(_WIDTHS[column.kind], len(column.title) + 4), formats.by_kind[column.kind])
-    for at, column in enumerate(sheet.columns):
-        _write_column(page, at, column, [row.cells[column.key] for row in sheet.rows], formats)
     page.add_table(
         _HEADER_ROW,
         0,
@@ -244,32 +261,13 @@ def _table_sheet(book: Any, report: Report, sheet: Sheet, number: int, formats: 
             "columns": [{"header": column.title} for column in sheet.columns],
         },
     )
+    page.fill(
+        sheet.columns,
+        sheet.rows,
+        first=_HEADER_ROW + 1,
+        formats=formats.by_kind,
+        status=formats.status,
+        fits=fits,
+    )
     page.freeze_panes(_HEADER_ROW + 1, 1)
     page.repeat_rows(_HEADER_ROW)
-
-
-def _write_column(page: Any, at: int, column: Column, values: Sequence[Value], formats: _Formats) -> None:
-    form = formats.by_kind[column.kind]
-    cells = ((line, value) for line, value in enumerate(values, start=_HEADER_ROW + 1) if value not in (None, ""))
-    match column.kind:
-        case Kind.COUNT | Kind.BYTES | Kind.SHARE | Kind.STARS | Kind.SECONDS:
-            for line, value in cells:
-                page.write_number(line, at, value, form)
-        case Kind.STATUS:
-            for line, value in cells:
-                known = word(str(value))
-                page.write_string(line, at, fits(known.label), formats.tones.get(known.tone, form))
-        case Kind.TIME:
-            for line, value in cells:
-                page.write_datetime(line, at, datetime.fromisoformat(str(value)).replace(tzinfo=None), form)
-        case Kind.DATE:
-            for line, value in cells:
-                page.write_datetime(line, at, date.fromisoformat(str(value)), form)
-        case Kind.TEXT | Kind.NAME | Kind.SOURCE:
-            # The same reason, type or group stands in thousands of rows.
-            known_texts: dict[Value, str] = {}
-            for line, value in cells:
-                text = known_texts.get(value)
-                if text is None:
-                    text = known_texts[value] = fits(str(value))
-                page.write_string(line, at, text, form)

@@ -1,4 +1,4 @@
-"""Three files, whole or absent, for their owner only, and quick."""
+"""Files that are whole or absent, for their owner only, and quick."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.reports import write_reports
 from tests.reports import sample
 
 
-def test_three_files_of_mode_0600(tmp_path: Path) -> None:
+def test_every_file_is_for_its_owner_only(tmp_path: Path) -> None:
     """Mutation: a plain `write_bytes`, which leaves the mode to the umask."""
     before = os.umask(0)
     try:
@@ -29,9 +29,20 @@ def test_three_files_of_mode_0600(tmp_path: Path) -> None:
         "html": "report.html",
         "xlsx": "report.xlsx",
         "json": "report.json",
+        "csv": "report",
+        "parquet": "report",
+        "pdf": "report.pdf",
     }
-    assert {stat.S_IMODE(path.stat().st_mode) for path in paths.values()} == {0o600}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json", "report.xlsx"]
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o600}
+    assert stat.S_IMODE((tmp_path / "report").stat().st_mode) == 0o700
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "report",
+        "report.html",
+        "report.json",
+        "report.pdf",
+        "report.xlsx",
+    ]
 
 
 def test_sign_off_names_the_json_file(tmp_path: Path) -> None:
@@ -62,7 +73,7 @@ def test_importing_reports_loads_no_renderer() -> None:
     """Other commands must not wait for Jinja, XlsxWriter or pandas."""
     program = (
         "import sys, tasks.reports, mappings.readiness;"
-        "print(sorted({'jinja2', 'xlsxwriter', 'pandas', 'prefect'} & set(sys.modules)))"
+        "print(sorted({'jinja2', 'xlsxwriter', 'pandas', 'pyarrow', 'typst', 'prefect'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
