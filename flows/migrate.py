@@ -18,6 +18,7 @@ from flows.wiring import Bench, now, require_apply
 from flows.worker import drain
 from mappings.errors import ExitCode, FixTheInput, ObjectGone, TryLater
 from mappings.plan import CopyShard, CreateContainer, CreateResourceGroup, CreateStorageAccount, Plan
+from mappings.plan_names import require_names
 from mappings.runs import RunKind
 from mappings.states import ProofLevel, RunState, ShardState, StepState
 from tasks.copiers.engine import CopyRules
@@ -45,13 +46,15 @@ async def migrate(config: str = "migration.toml", plan: str = "", apply: bool = 
         apply: without it nothing is written and the flow refuses.
 
     Raises:
-        AskForApproval: a gate of the CSP program is in the way; nothing was written to the target.
+        AskForApproval: a gate of the CSP program, or a name that tells too much, is in the way; nothing was written
+            to the target.
         GovliftError: the run could not go on; the ledger holds what was done.
     """
     require_apply(apply, "migrate")
     async with Bench(Path(config)) as bench:
         chosen = chosen_plan(bench, plan)
         require_program(bench, RunKind.MIGRATE)
+        require_names(chosen, bench.settings.assess.name_allow)
         return await run_plan(bench, chosen, RunKind.MIGRATE)
 
 

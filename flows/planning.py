@@ -12,6 +12,7 @@ from mappings.errors import FixTheInput
 from mappings.plan import Plan
 from mappings.planning import explain, make_plan, plan_to_json
 from mappings.runs import RunKind
+from tasks.scanning import name_guard
 
 if TYPE_CHECKING:
     from tasks.ledger import LedgerReader
@@ -33,7 +34,8 @@ def make(config: Path) -> tuple[Plan, list[str], Any]:
             "The newest assessment did not count any container.",
             next_step="Run `govlift assess`, check its gaps, then plan again.",
         )
-    plan = make_plan(assessment, bench.settings, names_of(reader) | bench.settings.target.account_names, now=now())
+    names = names_of(reader) | bench.settings.target.account_names
+    plan = make_plan(assessment, bench.settings, names, now=now(), guard=name_guard(bench.settings))
     bench.ledger.writer.save_plan(plan, now=now())
     return plan, explain(plan), {"id": plan.id} | json.loads(plan_to_json(plan))
 

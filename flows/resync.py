@@ -13,9 +13,11 @@ from flows.program_gate import require_program
 from flows.wiring import Bench, now, require_apply
 from mappings.model import ContainerSurvey
 from mappings.plan import CreateContainer, Plan
+from mappings.plan_names import require_names
 from mappings.planning import extend_plan
 from mappings.runs import RunKind
 from tasks.inventory import survey
+from tasks.scanning import name_guard
 
 log = logging.getLogger("govlift")
 
@@ -36,6 +38,7 @@ async def resync(config: str = "migration.toml", apply: bool = False) -> Outcome
     async with Bench(Path(config)) as bench:
         require_program(bench, RunKind.RESYNC)
         plan = await grown(bench, chosen_plan(bench, ""))
+        require_names(plan, bench.settings.assess.name_allow)
         return await run_plan(bench, plan, RunKind.RESYNC)
 
 
@@ -49,7 +52,7 @@ async def grown(bench: Bench, plan: Plan) -> Plan:
         if new := {name for name in names if (account, name) not in known}:
             surveyed, _ = await survey(account, source, bench.settings.copy_.shard_objects)
             found.extend(one for one in surveyed if one.container in new)
-    wider = extend_plan(plan, found, bench.settings, now=now()) if found else plan
+    wider = extend_plan(plan, found, bench.settings, now=now(), guard=name_guard(bench.settings)) if found else plan
     if wider.id != plan.id:
         log.info("plan %s extends %s by %s new containers", wider.id, plan.id, len(found))
         bench.ledger.writer.save_plan(wider, now=now())

@@ -58,19 +58,24 @@ def target_account_name(source: str, source_id: str, is_free: Callable[[str], bo
     )
 
 
-def resource_group_names(groups: Iterable[tuple[str, str]], prefix: str) -> Mapping[str, str]:
+def resource_group_names(
+    groups: Iterable[tuple[str, str]], prefix: str, chosen: Mapping[str, str] | None = None
+) -> Mapping[str, str]:
     """Target name of every source resource group, distinct without regard to case.
 
     Args:
         groups: (ARM id, name) of each. Two subscriptions may hold groups of one name; the first id keeps it.
         prefix: `target.resource_group_prefix`, may be "".
+        chosen: `target.group_names`, source name -> the customer's own name, which takes no prefix.
     """
     names: dict[str, str] = {}
     taken: set[str] = set()
+    own = {source.lower(): name for source, name in (chosen or {}).items()}
     for group_id, name in sorted(groups, key=lambda group: group[0].lower()):
-        wanted = _group_name(prefix + name)
+        whole = own.get(name.lower(), prefix + name)
+        wanted = _group_name(whole)
         if wanted.lower() in taken:
-            wanted = _group_name(prefix + name, ending="-" + _short_hash(group_id.lower()))
+            wanted = _group_name(whole, ending="-" + _short_hash(group_id.lower()))
         taken.add(wanted.lower())
         names[group_id] = wanted
     return names

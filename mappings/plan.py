@@ -93,6 +93,24 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedName:
+    """A name or tag that the plan's own steps would carry into the target, and that tells too much."""
+
+    what: str
+    """"resource group", "storage account" or "container"."""
+    name: str
+    """Name in the target; of a container `account/container`."""
+    key: str
+    """The tag, which the steps leave out; "" where it is the name itself, on which somebody has to decide."""
+    shown: str
+    """The name or the tag's value; masked where it looks personal or secret."""
+    reveals: str
+    word: str
+    """The word or shape that was found."""
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What `migrate --plan ID --apply` will do, in order."""
 
@@ -106,3 +124,5 @@ class Plan:
     left_out: tuple[LeftOut, ...]
     cannot_keep: tuple[str, ...]
     """Properties that no copy can keep (creation time, Last-Modified, ...), said before the start."""
+    names: tuple[PlannedName, ...] = ()
+    """What names and tags of the steps reveal; `migrate` refuses while a name is neither renamed nor allowed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,8 +19,10 @@ from mappings.plan import (
     CreateStorageAccount,
     LeftOut,
     Plan,
+    PlannedName,
     Step,
 )
+from mappings.plan_names import names_lines
 
 _STEPS: Mapping[str, type[Step]] = {
     "resource-group": CreateResourceGroup,
@@ -32,12 +35,17 @@ _SHOWN_IDS = 3
 
 
 def sealed(
-    steps: Iterable[Step], left_out: Iterable[LeftOut], cannot_keep: Iterable[str], *, created_at: datetime
+    steps: Iterable[Step],
+    left_out: Iterable[LeftOut],
+    cannot_keep: Iterable[str],
+    *,
+    created_at: datetime,
+    names: Iterable[PlannedName] = (),
 ) -> Plan:
     """The plan of these steps, with its hash and id. `created_at` (with a zone) is not part of the hash."""
-    draft = Plan("", "", created_at.astimezone(UTC), tuple(steps), tuple(left_out), tuple(cannot_keep))
+    draft = Plan("", "", created_at.astimezone(UTC), tuple(steps), tuple(left_out), tuple(cannot_keep), tuple(names))
     content = digest(_content(draft))
-    return Plan(content[:12], content, draft.created_at, draft.steps, draft.left_out, draft.cannot_keep)
+    return replace(draft, id=content[:12], hash=content)
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -66,6 +74,7 @@ def plan_from_json(text: str, *, origin: str = "the stored plan") -> Plan:
             steps=tuple(_step(item) for item in data["steps"]),
             left_out=tuple(rebuild(LeftOut, item) for item in data["left_out"]),
             cannot_keep=tuple(data["cannot_keep"]),
+            names=tuple(rebuild(PlannedName, item) for item in data.get("names", ())),
         )
     except (ValueError, KeyError, TypeError) as wrong:
         raise DoNotTrust(f"{origin} is not a plan of govlift ({type(wrong).__name__}).", next_step=again) from None
@@ -98,6 +107,7 @@ def explain(plan: Plan) -> list[str]:
         f"{_count(containers.total(), 'container')}",
         f"  copies {_volume(every)} in {_count(len(every), 'shard')}",
     ]
+    lines[1:1] = names_lines(plan.names)
     lines += ["", "Resource groups"] if groups else []
     lines += [f"  {group.name}  {group.region}" for group in groups]
     lines += ["", "Storage accounts"] if accounts else []
@@ -111,6 +121,8 @@ def _content(plan: Plan) -> dict[str, Any]:
         "steps": [{"step": _NAMES[type(step)], "with": step} for step in plan.steps],
         "left_out": plan.left_out,
         "cannot_keep": plan.cannot_keep,
+        # A plan without such names has the hash that it would have without this key.
+        **({"names": plan.names} if plan.names else {}),
     }
 
 

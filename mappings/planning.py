@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from mappings.errors import FixTheInput
 from mappings.model import Assessment, ContainerSurvey, Resource
+from mappings.nameguard import NameGuard
 from mappings.naming import is_account_name, resource_group_names
 from mappings.plan import (
     CopyShard,
@@ -23,6 +24,7 @@ from mappings.plan import (
     Step,
 )
 from mappings.plan_accounts import Mapped, accounts_to_move, map_account, target_region, why_left_out
+from mappings.plan_names import guarded
 from mappings.plan_text import account_names, explain, plan_from_json, plan_to_json, sealed
 from mappings.regions import nearest_government
 from mappings.settings import Settings
@@ -59,7 +61,14 @@ _SERVICE_OWN = {
 }
 
 
-def make_plan(assessment: Assessment, settings: Settings, names: Mapping[str, str], *, now: datetime) -> Plan:
+def make_plan(
+    assessment: Assessment,
+    settings: Settings,
+    names: Mapping[str, str],
+    *,
+    now: datetime,
+    guard: NameGuard | None = None,
+) -> Plan:
     """The plan that moves what can be moved.
 
     Args:
@@ -67,6 +76,7 @@ def make_plan(assessment: Assessment, settings: Settings, names: Mapping[str, st
         settings: regions, resource group prefix, which accounts and containers.
         names: source account -> free name in the target, for each of `accounts_to_move`.
         now: when the plan is made, with a zone; not part of its hash.
+        guard: what must not stand in names and tags of the target, with the customer's own words; None looks at none.
 
     Raises:
         FixTheInput: a target name is invalid or given twice, a region has no target, an account is not in the estate.
@@ -95,10 +105,18 @@ def make_plan(assessment: Assessment, settings: Settings, names: Mapping[str, st
     _prove_covered(assessment, steps, left_out)
     kept_out = sorted(set(left_out), key=lambda item: (item.resource_id, item.type, item.why))
     notes = [note for item in mapped for note in item.notes]
-    return sealed(steps, kept_out, (*CANNOT_KEEP, *notes), created_at=now)
+    steps, revealing = guarded(steps, guard) if guard else (steps, ())
+    return sealed(steps, kept_out, (*CANNOT_KEEP, *notes), created_at=now, names=revealing)
 
 
-def extend_plan(plan: Plan, new_containers: Sequence[ContainerSurvey], settings: Settings, *, now: datetime) -> Plan:
+def extend_plan(
+    plan: Plan,
+    new_containers: Sequence[ContainerSurvey],
+    settings: Settings,
+    *,
+    now: datetime,
+    guard: NameGuard | None = None,
+) -> Plan:
     """The plan with containers that the source got since; unchanged where it has them all already.
 
     Args:
@@ -106,6 +124,7 @@ def extend_plan(plan: Plan, new_containers: Sequence[ContainerSurvey], settings:
         new_containers: surveys; those of accounts that the plan does not move are passed over.
         settings: which containers are excluded.
         now: when this plan is made, with a zone.
+        guard: as in `make_plan`, for the names of the new containers.
     """
     have = {(step.source_account, step.name) for step in plan.steps if isinstance(step, CreateContainer)}
     mapped = [Mapped(step, ()) for step in plan.steps if isinstance(step, CreateStorageAccount)]
@@ -118,7 +137,9 @@ def extend_plan(plan: Plan, new_containers: Sequence[ContainerSurvey], settings:
     shards = [step for step in contents if isinstance(step, CopyShard)]
     old_shards = [step for step in plan.steps if isinstance(step, CopyShard)]
     before = [step for step in plan.steps if not isinstance(step, CopyShard)]
-    return sealed([*before, *containers, *old_shards, *shards], left_out, plan.cannot_keep, created_at=now)
+    names = (*plan.names, *(guarded(containers, guard)[1] if guard else ()))
+    steps = [*before, *containers, *old_shards, *shards]
+    return sealed(steps, left_out, plan.cannot_keep, created_at=now, names=names)
 
 
 def _check_names(accounts: Sequence[Resource], names: Mapping[str, str]) -> None:
@@ -156,7 +177,7 @@ def _groups(assessment: Assessment, accounts: Sequence[Resource], settings: Sett
     known = {group.id.lower(): group for group in assessment.inventory.groups}
     first = {_group_id(resource): resource for resource in reversed(accounts)}
     held = {group_id: resource.resource_group for group_id, resource in first.items()}
-    names = resource_group_names(held.items(), settings.target.resource_group_prefix)
+    names = resource_group_names(held.items(), settings.target.resource_group_prefix, settings.target.group_names)
     steps: dict[str, CreateResourceGroup] = {}
     for group_id, resource in first.items():
         group = known.get(group_id)

@@ -77,6 +77,8 @@ class Target(_Part):
     regions: dict[str, str] = Field(default_factory=dict)
     """Source region -> target region, where the customer decides otherwise than the region table."""
     resource_group_prefix: str = ""
+    group_names: dict[str, str] = Field(default_factory=dict)
+    """Source resource group -> target name, where the customer wants a name of their own."""
     account_names: dict[str, str] = Field(default_factory=dict)
     """Source storage account -> target name, where the customer wants a name of their own."""
 
