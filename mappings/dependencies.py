@@ -129,16 +129,14 @@ class _Reader:
 
     def __init__(self, inventory: Inventory, coupling: Coupling) -> None:
         self._resources = inventory.resources
-        self._known = {resource.id.lower(): n for n, resource in enumerate(inventory.resources)}
         self._ids = [resource.id.lower() for resource in inventory.resources]
+        self._known = {one: n for n, one in enumerate(self._ids)}
         self._back: dict[str, tuple[str, ...]] = {}
         for entry in coupling.back_reference:
             self._back[entry.type] = (*self._back.get(entry.type, ()), *entry.paths)
         self._groups = frozenset(coupling.group_keys)
         self._hosts = self._own_hosts(inventory, coupling)
-        self._scanned = {s.id.lower() for s in inventory.subscriptions} or {
-            resource.subscription_id.lower() for resource in inventory.resources
-        }
+        self._scanned = {s.id.lower() for s in inventory.subscriptions} or {one.split("/")[2] for one in self._ids}
         self._unlisted = tuple(gap.scope.lower() for gap in inventory.gaps)
         self._edges: dict[tuple[int, int], Edge] = {}
         self._dangling: dict[tuple[int, str], Dangling] = {}
@@ -210,7 +208,7 @@ class _Reader:
 
     def _manages(self, n: int, text: str) -> None:
         if not text.startswith("/subscriptions/"):
-            text = f"/subscriptions/{self._resources[n].subscription_id.lower()}/resourcegroups/{text}"
+            text = f"{self._ids[n].partition('/resourcegroups/')[0]}/resourcegroups/{text}"
         if text.count("/") == 4 and not self._ids[n].startswith(text + "/"):
             self._managed.add((n, text))
 

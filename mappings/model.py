@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -104,6 +104,22 @@ class ContainerSurvey:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """What Azure Monitor measured of one resource, or of one service of a storage account."""
+
+    resource_id: str
+    part: str
+    """"blob", "file", "table" or "queue"; "" for the whole resource."""
+    bytes: int | None
+    """None where the metric had no value in the time asked for."""
+    objects: int | None
+    metric: str
+    """Names of the metrics."""
+    at: datetime | None
+    """Time of the value; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileRead:
     """One exported file, and where its entries went: `entries == resources + duplicates + left_out + unread`."""
 
@@ -133,13 +149,16 @@ class Inventory:
     scope: str
     """What was asked for: subscriptions, management group or file names, for a reader."""
     taken_at: datetime
-    resources: tuple[Resource, ...]
+    resources: Sequence[Resource]
+    """A tuple, or a sequence that lies on disk and is decoded while it is gone through: iterate, do not index."""
     gaps: tuple[Gap, ...] = ()
     seen: tuple[Seen, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
     groups: tuple[ResourceGroup, ...] = ()
     containers: tuple[ContainerSurvey, ...] = ()
-    governance: tuple[Resource, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    """Sizes as Azure Monitor has them, of what was not listed."""
+    governance: Sequence[Resource] = ()
     """Role assignments, policy assignments and locks: they rule resources and are no resources of the estate."""
     files: tuple[FileRead, ...] = ()
     """The exported files it was read from; empty where Azure itself was asked. Not kept in the ledger."""

@@ -34,6 +34,7 @@ FOUNDATION_SHARED_BY = 2
 """The same for foundation types."""
 
 _SPLIT = "#shared"
+_FILLERS = str.maketrans("", "", "-_ ")
 
 
 class Stage(StrEnum):
@@ -102,6 +103,29 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Unit:
+    """What packages keep of one resource: the inventory itself may lie on disk and is gone through once."""
+
+    id: str
+    name: str
+    type: str
+    resource_group: str
+    subscription_id: str
+    application: str
+    """Value of its application tag, "" where it has none."""
+
+    @property
+    def short(self) -> str:
+        return f"{self.type.rpartition('/')[2]} {self.name.rpartition('/')[2]}"
+
+    @property
+    def cell(self) -> str:
+        """The id of its resource group in lower case, else of its subscription."""
+        scope = f"/subscriptions/{self.subscription_id.lower()}"
+        return f"{scope}/resourcegroups/{self.resource_group.lower()}" if self.resource_group else scope
+
+
+@dataclass(frozen=True, slots=True)
 class Packages:
     """Every package of an inventory, by wave, then in the order in which they are cut over."""
 
@@ -109,6 +133,8 @@ class Packages:
     cuts: tuple[Cut, ...]
     package_of: tuple[str, ...]
     """For every position of the inventory the name of its package."""
+    units: tuple[Unit, ...]
+    """For every position of the inventory what the tables show of it."""
 
     def wave(self, number: int) -> tuple[Package, ...]:
         return tuple(package for package in self.packages if package.wave == number)
@@ -136,16 +162,17 @@ class _Maker:
     def __init__(
         self, inventory: Inventory, verdicts: Sequence[Verdict], found: Dependencies, coupling: Coupling
     ) -> None:
-        self._resources = inventory.resources
+        tags = coupling.app_tags
+        self._units = tuple(_unit(resource, tags) for resource in inventory.resources)
         self._found = found
         self._coupling = coupling
-        self._ids = [resource.id.lower() for resource in inventory.resources]
-        self._types = [resource.type.lower() for resource in inventory.resources]
+        self._ids = [unit.id.lower() for unit in self._units]
+        self._types = [unit.type.lower() for unit in self._units]
         self._kinds = {verdict.resource_id.lower(): verdict.verdict for verdict in verdicts}
         self._subscriptions = {s.id.lower(): s.name or s.id for s in inventory.subscriptions}
         known = {one: n for n, one in enumerate(self._ids)}
         self._root = [self._top_of(n, known) for n in range(len(self._ids))]
-        self._cell = [_cell_of(resource) for resource in inventory.resources]
+        self._cell = [unit.cell for unit in self._units]
         for n, root in enumerate(self._root):
             self._cell[n] = self._cell[root]
         self._sets_order = _order_rules(coupling)
@@ -223,15 +250,13 @@ class _Maker:
             why = hard.get((source, target)) or hard.get((source, "*"))
             if why:
                 joined.join(one, other)
-                reasons[one].append(
-                    f"{_short(self._resources[edge.source])} uses {_short(self._resources[edge.target])}: {why}"
-                )
+                reasons[one].append(f"{self._units[edge.source].short} uses {self._units[edge.target].short}: {why}")
         present = {piece.partition("#")[0]: piece for piece in sorted(pieces, reverse=True)}
         for manager, group in self._found.managed:
             if group in present and pieces[manager] != present[group]:
                 joined.join(pieces[manager], present[group])
                 reasons[pieces[manager]].append(
-                    f"{_short(self._resources[manager])} manages the resource group {group.rpartition('/')[2]}"
+                    f"{self._units[manager].short} manages the resource group {group.rpartition('/')[2]}"
                 )
         gathered: defaultdict[str, list[str]] = defaultdict(list)
         for piece, told in sorted(reasons.items()):
@@ -261,21 +286,17 @@ class _Maker:
         roots = [n for n in members if self._root[n] == n] or members
         if piece.endswith(_SPLIT):
             return f"shared of {self._group_name(members)}"
-        values = [value for n in roots if (value := self._application(self._resources[n]))]
+        values = [value for n in roots if (value := self._units[n].application)]
         counted = Counter(value.lower() for value in values)
         best = min(counted, key=lambda one: (-counted[one], one)) if counted else ""
         if best and counted[best] * 2 > len(roots):
             return min(value for value in values if value.lower() == best)
         return self._group_name(members)
 
-    def _application(self, resource: Resource) -> str:
-        tags = {key.lower().replace("-", "").replace("_", "").replace(" ", ""): v for key, v in resource.tags.items()}
-        return next((str(tags[key]).strip() for key in self._coupling.app_tags if str(tags.get(key) or "").strip()), "")
-
     def _group_name(self, members: list[int]) -> str:
         counted = Counter(self._cell[n] for n in members)
         largest = min(counted, key=lambda cell: (-counted[cell], cell))
-        spelt = sorted({self._resources[n].resource_group for n in members if self._cell[n] == largest})
+        spelt = sorted({self._units[n].resource_group for n in members if self._cell[n] == largest})
         return (spelt[0] if spelt else "") or self._subscription_of(largest)
 
     def _subscription_of(self, piece: str) -> str:
@@ -283,7 +304,7 @@ class _Maker:
         return self._subscriptions.get(parts[2], parts[2]) if len(parts) > 2 else "no subscription"
 
     def _why(self, reasons: list[str] | None, members: list[int], *, split: bool) -> str:
-        groups = sorted({self._resources[n].resource_group for n in members if self._resources[n].resource_group})
+        groups = sorted({self._units[n].resource_group for n in members if self._units[n].resource_group})
         if reasons:
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
             return f"{len(groups)} resource groups that move at one moment: {reasons[0]}{more}."
@@ -339,7 +360,7 @@ class _Maker:
         ]  # fmt: skip
         packages.sort(key=lambda package: package.wave)
         cuts = tuple(Cut(one, other, references[one, other], examples[one, other]) for one, other in order.cut)
-        return Packages(tuple(packages), cuts, tuple(home))
+        return Packages(tuple(packages), cuts, tuple(home), self._units)
 
     @staticmethod
     def _levels(names: Sequence[str], kept: list[tuple[str, str]], stage: Mapping[str, int]) -> dict[str, int]:
@@ -357,8 +378,8 @@ class _Maker:
             if one == other or edge.kind is EdgeKind.CONTAINS or not self._orders(edge.source, edge.via):
                 continue
             references[one, other] += 1
-            source, target = self._resources[edge.source], self._resources[edge.target]
-            told = f"{_short(source)} names {_short(target)} in {edge.via}"
+            source, target = self._units[edge.source], self._units[edge.target]
+            told = f"{source.short} names {target.short} in {edge.via}"
             examples[one, other] = min(told, examples.get((one, other), told))
             if self._kind(edge.target) is VerdictKind.BLOCKED:
                 waits[one].add(edge.target)
@@ -378,7 +399,7 @@ class _Maker:
         waits: tuple[int, ...],
     ) -> Package:
         inside = tuple(sorted(members, key=lambda n: self._ids[n]))
-        groups = sorted({self._resources[n].resource_group for n in inside if self._resources[n].resource_group})
+        groups = sorted({self._units[n].resource_group for n in inside if self._units[n].resource_group})
         return Package(
             name=name,
             stage=stage,
@@ -410,10 +431,12 @@ class _Sets:
         self._above[second] = first
 
 
-def _cell_of(resource: Resource) -> str:
-    """The id of its resource group in lower case, else of its subscription."""
-    scope = f"/subscriptions/{resource.subscription_id.lower()}"
-    return f"{scope}/resourcegroups/{resource.resource_group.lower()}" if resource.resource_group else scope
+def _unit(resource: Resource, app_tags: Sequence[str]) -> Unit:
+    tags = {key.lower().translate(_FILLERS): value for key, value in resource.tags.items()}
+    application = next((str(tags[key]).strip() for key in app_tags if str(tags.get(key) or "").strip()), "")
+    return Unit(
+        resource.id, resource.name, resource.type, resource.resource_group, resource.subscription_id, application
+    )
 
 
 def _order_rules(coupling: Coupling) -> dict[str, tuple[str, ...]]:
@@ -423,7 +446,3 @@ def _order_rules(coupling: Coupling) -> dict[str, tuple[str, ...]]:
         for kind in rule.types:
             rules[kind] = (*rules.get(kind, ()), *rule.paths)
     return rules
-
-
-def _short(resource: Resource) -> str:
-    return f"{resource.type.rpartition('/')[2]} {resource.name.rpartition('/')[2]}"

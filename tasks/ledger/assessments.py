@@ -22,6 +22,7 @@ from mappings.model import (
     Seen,
     Subscription,
     Verdict,
+    Volume,
 )
 from mappings.offer import Offer
 from tasks.ledger import schema
@@ -59,6 +60,7 @@ def store_assessment(connection: Connection, run_id: str, assessment: Assessment
         (schema.subscription, taken.subscriptions),
         (schema.resource_group, taken.groups),
         (schema.container, taken.containers),
+        (schema.volume, taken.volumes),
         (schema.governance, taken.governance),
     ]
     for table, values in parts:
@@ -81,6 +83,7 @@ def load_assessment(connection: Connection, run_id: str) -> Assessment:
         subscriptions=_values(connection, schema.subscription, run_id, Subscription),
         groups=_values(connection, schema.resource_group, run_id, ResourceGroup),
         containers=_values(connection, schema.container, run_id, ContainerSurvey),
+        volumes=_values(connection, schema.volume, run_id, Volume),
         governance=_values(connection, schema.governance, run_id, Resource),
     )
     return Assessment(

@@ -117,6 +117,7 @@ seen = _rows("seen")
 subscription = _rows("subscription")
 resource_group = _rows("resource_group")
 container = _rows("container")
+volume = _rows("volume")
 governance = _rows("governance")
 """Role assignments, policy assignments and locks."""
 
