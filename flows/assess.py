@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect import flow
 
@@ -19,8 +22,11 @@ from mappings.model import ContainerSurvey, Gap, Inventory
 from mappings.runs import RunKind
 from tasks.catalogue import load_catalogue
 from tasks.inventory import inventory as list_estate
-from tasks.inventory import survey
+from tasks.inventory import open_spool, survey
 from tasks.publish import publish, report
+
+if TYPE_CHECKING:
+    from tasks.spool import Spool
 
 log = logging.getLogger("govlift")
 
@@ -36,9 +42,11 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
     Raises:
         GovliftError: nothing could be assessed. Findings do not raise; they are in the outcome's exit code.
     """
-    async with Bench(Path(config)) as bench, recorded(bench, RunKind.ASSESS) as book:
+    async with Bench(Path(config)) as bench, recorded(bench, RunKind.ASSESS) as book, _spool(bench) as kept:
         bench.source_session.prove()
-        seen = list_estate(bench.source_arm(), bench.graph(), bench.settings.source.subscriptions, now())
+        arm, graph, source = bench.source_arm(), bench.graph(), bench.settings.source
+        group = source.management_group
+        seen = list_estate(arm, graph, source.subscriptions, now(), management_group=group, spool=kept)
         log.info("inventory: %s resources, %s gaps", f"{len(seen.resources):,}", len(seen.gaps))
         if survey_data:
             seen = await _surveyed(bench, seen)
@@ -49,6 +57,7 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
             seen, load_catalogue(), region_overrides=target.regions, default_region=target.region, offer=offer
         )
         bench.ledger.writer.save_assessment(book.run_id, assessment, now=now())
+        kept.discard()
         value = gather(bench)
         await report(value, bench.folder)
         counts = assessment.by_verdict()
@@ -62,6 +71,16 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         book.exit_code = ExitCode.FINDINGS if findings else ExitCode.OK
         book.detail = f"{len(assessment.verdicts)} resources judged, {len(assessment.inventory.gaps)} gaps."
         return Outcome(book.run_id, book.exit_code, assessment_to_json(assessment))
+
+
+@asynccontextmanager
+async def _spool(bench: Bench) -> AsyncIterator[Spool]:
+    """Where the inventory lies until the ledger has it; what an interrupted run leaves there is gone on with."""
+    kept = open_spool(bench.folder, bench.settings.source, now())
+    try:
+        yield kept
+    finally:
+        kept.close()
 
 
 async def _surveyed(bench: Bench, seen: Inventory) -> Inventory:

@@ -58,6 +58,10 @@ def run_checks(settings: Settings, environ: Mapping[str, str]) -> list[Check]:
     return [*_source(settings.source, environ), *_target(settings, environ)]
 
 
+_MOST_LOOKED_INTO = 20
+"""Subscriptions in which an account is looked for, to try the data plane on."""
+
+
 def _source(source: Source, environ: Mapping[str, str]) -> Iterator[Check]:
     from tasks.clients.arm import SourceArm
     from tasks.clients.graph import GraphReader
@@ -79,10 +83,17 @@ def _source(source: Source, environ: Mapping[str, str]) -> Iterator[Check]:
     arm, graph = SourceArm(opened[0]), GraphReader(opened[0])
     for one in source.subscriptions:
         yield _ask(f"source: subscription {one}", partial(_source_subscription, arm, one, source.tenant_id))
-    first = source.subscriptions[0]
+    subscriptions = list(source.subscriptions)
+    if source.management_group:
+        below = _ask("source: management group", lambda: _below(arm, source.management_group, subscriptions))
+        yield below
+        if not subscriptions:
+            yield from (_after(f"source: {name}", below) for name in rest[1:])
+            return
+    first = subscriptions[0]
     yield _ask("source: clock", lambda: _clock(arm.clock_skew(first).total_seconds()))
     yield _ask("source: Resource Graph", lambda: _graph_answers(graph, first))
-    yield _ask("source: blob data", lambda: _source_data(arm, source, environ))
+    yield _ask("source: blob data", lambda: _source_data(arm, subscriptions, source, environ))
     graph.close()
     arm.close()
     opened[0].close()
@@ -203,10 +214,24 @@ def _write_permissions(arm: Any) -> Check:
     return Check(name, CheckState.PASSED, "may make groups and storage accounts, and write blobs")
 
 
-def _source_data(arm: Any, source: Source, environ: Mapping[str, str]) -> str:
+def _below(arm: Any, management_group: str, found: list[str]) -> str:
+    """Fill `found` with what is below the group and may be read."""
+    below, visible = arm.below(management_group), {one.id for one in arm.visible()}
+    found += [one for one in below if one in visible]
+    if not found:
+        raise FixTheInput(
+            f"None of the {len(below)} subscriptions below management group {management_group} can be read.",
+            next_step="Check source.management_group, and give the identity the role Reader at that group.",
+        )
+    hidden = f"; {len(below) - len(found):,} of them cannot be read" if len(below) > len(found) else ""
+    return f"{len(below):,} subscriptions below {management_group}{hidden}"
+
+
+def _source_data(arm: Any, subscriptions: list[str], source: Source, environ: Mapping[str, str]) -> str:
     """List containers of one source account, with the client that copies."""
     keys = {one.account: environ.get(one.key_env, "") for one in source.shared_keys}
-    for subscription_id in source.subscriptions:
+    # One subscription after the other until an account is met; of thousands a few tell enough.
+    for subscription_id in subscriptions[:_MOST_LOOKED_INTO]:
         for resource in arm.resources(subscription_id):
             kind = resource.type.lower()
             readable = kind == "microsoft.storage/storageaccounts" or (

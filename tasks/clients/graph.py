@@ -29,8 +29,8 @@ QUERY = (
     "subscriptionId, resourceGroup | order by id asc"
 )
 GOVERNANCE = (
-    "{table} | where type =~ 'microsoft.authorization/{kind}' | project id, name, type, location, identity, properties "
-    "| order by id asc"
+    "{table} | where type =~ 'microsoft.authorization/{kind}' {only}"
+    "| project id, name, type, location, identity, properties, subscriptionId | order by id asc"
 )
 """Role assignments stand in the table `authorizationresources`, policy assignments in `policyresources`."""
 TOO_LARGE = "ResponsePayloadTooLarge"
@@ -83,12 +83,13 @@ class GraphReader:
             yield from map(resource_of, page.rows)
 
     def governance(self, kind: str, *, subscriptions: Sequence[str] = (), management_group: str = "") -> list[Resource]:
-        """Role assignments (`roleassignments`) or policy assignments (`policyassignments`). Raises as `pages`.
+        """Role assignments (`roleAssignments`) or policy assignments (`policyAssignments`). Raises as `pages`.
 
-        At and below the subscriptions; with a management group also those that stand at it and at groups below it.
+        At and below the subscriptions; of a management group only those that stand at it or at groups below it.
         """
-        table = "authorizationresources" if kind == "roleassignments" else "policyresources"
-        query = GOVERNANCE.format(table=table, kind=kind)
+        table = "authorizationresources" if kind == "roleAssignments" else "policyresources"
+        only = "| where id startswith '/providers/Microsoft.Management/' " if management_group else ""
+        query = GOVERNANCE.format(table=table, kind=kind.lower(), only=only)
         asked = self.pages(query, subscriptions=subscriptions, management_group=management_group)
         return [resource_of(row) for page in asked for row in page.rows]
 
