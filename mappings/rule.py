@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -141,6 +141,19 @@ class Match:
         if self.anywhere and not self._stands_in(text):
             return False
         answer: bool | None = True
+        if self.kinds or self.skus or self.tiers or self.regions or self.target_regions:
+            answer = self._words_fit(resource, target_region)
+            if answer is False:
+                return False
+        for test in self.properties:
+            one = test.holds(resource.properties)
+            if one is False:
+                return False
+            answer = answer and one
+        return answer
+
+    def _words_fit(self, resource: Resource, target_region: str) -> bool | None:
+        answer: bool | None = True
         for wanted, value in (
             (self.kinds, resource.kind),
             (self.skus, resource.sku.get("name")),
@@ -153,11 +166,6 @@ class Match:
                 if one is False:
                     return False
                 answer = answer and one
-        for test in self.properties:
-            one = test.holds(resource.properties)
-            if one is False:
-                return False
-            answer = answer and one
         return answer
 
     def _stands_in(self, text: str) -> bool:
@@ -267,18 +275,29 @@ def _among(value: Any, wanted: frozenset[str]) -> bool | None:
     return text in wanted
 
 
-def _at(part: Any, path: tuple[str, ...]) -> Iterator[Any]:
+def _at(part: Any, path: tuple[str, ...]) -> list[Any]:
+    """What stands at `path`, list items one by one; an expression on the way stands for what it would give."""
+    for number, step in enumerate(path):
+        # Plain JSON first and without a generator: this walk runs for every property test of every resource.
+        if type(part) is dict:
+            if step in part:
+                part = part[step]
+                continue
+            step = step.lower()
+            for key in part:
+                if key.lower() == step:
+                    part = part[key]
+                    break
+            else:
+                return []
+        elif isinstance(part, list | tuple):
+            return [found for item in part for found in _at(item, path[number:])]
+        elif isinstance(part, str) and is_expression(part):
+            return [part]
+        elif isinstance(part, Mapping):
+            return _at(dict(part), path[number:])
+        else:
+            return []
     if isinstance(part, list | tuple):
-        for item in part:
-            yield from _at(item, path)
-    elif not path:
-        yield part
-    elif isinstance(part, Mapping):
-        if path[0] in part:
-            yield from _at(part[path[0]], path[1:])
-            return
-        for key, value in part.items():
-            if str(key).lower() == path[0].lower():
-                yield from _at(value, path[1:])
-    elif isinstance(part, str) and is_expression(part):
-        yield part
+        return [found for item in part for found in _at(item, ())]
+    return [part]

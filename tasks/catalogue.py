@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from mappings.errors import FixTheInput
+from mappings.retirements import Retirement, parse_retirements
 from mappings.rulebook import Rulebook
 from mappings.typefacts import TypeFacts, parse_type_facts
 
@@ -26,8 +27,8 @@ def load_catalogue(overlay: Mapping[str, str] | None = None) -> Rulebook:
 
 
 RULE_FILES = (
-    "ai", "analytics", "classic", "compute", "data", "depth", "identity", "integration", "iot", "management", "network",
-    "references", "retirements", "saas", "security", "sources", "storage", "web",
+    "ai", "analytics", "classic", "compute", "data", "identity", "integration", "iot", "management", "network",
+    "references", "saas", "security", "sources", "storage", "web",
 )  # fmt: skip
 """Rule files in `mappings/catalogue`; other tables lie beside them."""
 
@@ -47,6 +48,12 @@ def load_type_facts() -> TypeFacts:
     """What is known of each ARM resource type: names, service, data, status."""
     table = files("mappings") / "catalogue" / "types.csv"
     return parse_type_facts(table.read_text("utf-8"), name="catalogue/types.csv")
+
+
+def load_retirements() -> tuple[Retirement, ...]:
+    """Every announced retirement that the catalogue knows of."""
+    table = files("mappings") / "catalogue" / "retirements.csv"
+    return parse_retirements(table.read_text("utf-8"), name="catalogue/retirements.csv")
 
 
 def read_overlays(paths: Iterable[Path]) -> dict[str, str]:
