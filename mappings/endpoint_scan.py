@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mappings.endpoints import EndpointTable, other_hosts, rewrite
+from mappings.endpoints import EndpointTable, Pair, other_hosts, rewrite
 from mappings.model import Resource
 from mappings.regions import normal
 from mappings.walking import Path, shown_path, strings_of
@@ -81,6 +81,8 @@ class EndpointUse:
     service: str
     work: Work
     note: str = ""
+    pair: Pair | None = None
+    """What the first source says; None for service tags and unknown hosts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def _hosts_in(
             note = f"The host names a commercial region; take the one that the new resource shows. {note}".strip()
         yield EndpointUse(
             resource.id, resource.type, place, kind, change.host, becomes, change.candidates, change.suffix,
-            change.pairs[0].service, work, note,
+            change.pairs[0].service, work, note, change.pairs[0],
         )  # fmt: skip
     for one in left:
         kind = Setting.OWN_ENDPOINT if _made_by_azure(resource, path, one.host, table) else setting

@@ -297,16 +297,19 @@ def _ids(inventory: Inventory, table: IdentityTable) -> tuple[tuple[Application,
     applications: dict[tuple[str, str, str], Application] = {}
     tenants: dict[tuple[str, str, str], dict[str, None]] = {}
     for resource in inventory.resources:
+        if resource.type.lower() == _ASSIGNED:
+            # All ids of a managed identity are Azure's own and made anew.
+            continue
         places = table.places.get(resource.type.lower(), ())
         principals = {place.path[-1].removesuffix("[]").lower() for place in places if place.id == "application"}
         for path, text in strings_of(resource):
-            if len(text) < 36 or "-" not in text:
+            if len(text) < 36 or "-" not in text or path[0] == "identity":
                 continue
             key = _last_key(path)
             for guid in _guids(text):
                 if guid == own_tenant or (key in table.tenant_keys and guid == text.lower()):
                     tenants.setdefault((guid, resource.type, _plain(path)), {})[resource.id] = None
-                elif _names_app(guid, text, key, principals, table) and resource.type.lower() != _ASSIGNED:
+                elif _names_app(guid, text, key, principals, table):
                     one = _application(guid, resource, _plain(path), clients, table)
                     applications[guid, resource.id, one.property] = one
     uses = [

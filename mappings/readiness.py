@@ -16,10 +16,14 @@ from mappings.report_balance import balance_flags, balance_section
 from mappings.report_changes import changes_section
 from mappings.report_conditions import blockers_section, unknowns_section
 from mappings.report_data import data_section, results_section, runs_section
+from mappings.report_endpoints import endpoints_section
 from mappings.report_facts import ReportHead, gather_facts, head_of, standing_shards
+from mappings.report_files import files_section
+from mappings.report_identities import identities_section
 from mappings.report_json import report_digest, report_from_json, report_to_json
 from mappings.report_limits import findings_section, gaps_section, limits_section
 from mappings.report_model import SCHEMA_VERSION, Report
+from mappings.report_names import names_section
 from mappings.report_objects import differences_section, exceptions_section
 from mappings.report_program import program_section
 from mappings.report_resources import readiness_section, register_section
@@ -48,8 +52,12 @@ _SECTIONS = (
     blockers_section,
     unknowns_section,
     gaps_section,
+    files_section,
     changes_section,
     targets_section,
+    identities_section,
+    endpoints_section,
+    names_section,
     data_section,
     results_section,
     exceptions_section,
