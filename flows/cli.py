@@ -88,18 +88,33 @@ def assess(
     config: Config = HERE,
     from_: Annotated[
         list[Path] | None,
-        typer.Option("--from", help="Exported inventories (az resource list, Resource Graph, ARM template); offline."),
+        typer.Option(
+            "--from",
+            help="Exported inventories, offline: files or folders of az, Resource Graph, PowerShell and portal exports"
+            " (JSON, CSV, XLSX, ZIP) and ARM templates.",
+        ),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="With --from: folder for report.html, .xlsx and .json.")] = None,
+    overlay: Annotated[list[Path] | None, typer.Option(help="With --from: rule file of the customer.")] = None,
+    offer: Annotated[Path | None, typer.Option(help="With --from: what the target offers, by `govlift offer`.")] = None,
+    region: Annotated[str, typer.Option(help="With --from: target region for everything.")] = "",
+    customer: Annotated[str, typer.Option(help="With --from: name printed on the report.")] = "",
+    marking: Annotated[str, typer.Option(help="With --from: marking on every page of the report.")] = "",
+    previous: Annotated[
+        Path | None, typer.Option(help="With --from: folder of an earlier report, to tell what changed since.")
+    ] = None,
     json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Judge every resource against Azure Government under CSP, and write the readiness report."""
     if from_:
-        from flows.offline import assess_files
+        from flows.offline import Offline, assess_files
 
         start(verbose=verbose)
-        outcome = assess_files(from_, report_folder=report)
+        told = Offline(tuple(overlay or ()), offer, region, customer, marking, previous, report)
+        outcome = assess_files(from_, told)
+        if not json_:
+            _tell_files(outcome)
         _tell_assessment(outcome, json_, report)
     else:
         _assess(config, survey=True, as_json=json_, verbose=verbose)
@@ -117,6 +132,22 @@ def _assess(config: Path, *, survey: bool, as_json: bool, verbose: bool) -> None
     _tell_assessment(outcome, as_json, config.resolve().parent)
 
 
+def _tell_files(outcome: Outcome) -> None:
+    """Where the entries of every exported file went."""
+    keys = ("entries", "resources", "duplicates", "left_out", "unread", "shape", "file")
+    files = outcome.summary["files"]
+    say_table(
+        [key.replace("_", " ") for key in keys],
+        [tuple(one[key] or (0 if key != "shape" else "no inventory") for key in keys) for one in files],
+    )
+    notes = [f"{one['file']}: {note}" for one in files for note in one["notes"]]
+    for note in notes[:30]:
+        say(note)
+    if len(notes) > 30:
+        say(f"{len(notes) - 30:,} further remarks on the files stand in the report and in --json")
+    say()
+
+
 def _tell_assessment(outcome: Outcome, as_json: bool, folder: Path | None) -> None:
     summary = outcome.summary
     if as_json:
@@ -125,7 +156,7 @@ def _tell_assessment(outcome: Outcome, as_json: bool, folder: Path | None) -> No
         say(f"{summary['resources']:,} resources")
         say_table(("verdict", "resources"), list(summary["by_verdict"].items()))
         for gap in summary["gaps"]:
-            say(f"not listed: {gap['what']} ({gap['why']})")
+            say(f"not listed: {gap['scope']}: {gap['what']} ({gap['why']})")
         if folder is not None:
             say(f"report: {folder / 'report.html'}")
     if outcome.exit_code is ExitCode.FINDINGS:

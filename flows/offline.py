@@ -2,60 +2,145 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.observe import Outcome
 from flows.wiring import now
 from mappings.assess import assess, assessment_to_json
 from mappings.errors import ExitCode, FixTheInput
-from mappings.offline import read_inventory
-from tasks.catalogue import load_catalogue
+from mappings.model import Assessment
+from mappings.offer import Offer, offer_from_json
+from mappings.offline import files_to_json, read_inventory
+from mappings.offline_entry import TypeName
+from tasks.catalogue import load_catalogue, load_type_facts, read_overlays
+from tasks.tabular import read_exports
 
-READABLE = (".json", ".jsonc")
+log = logging.getLogger("govlift")
+
+EARLIER = "assessment.json"
+"""File of a report folder that holds the assessment, to compare the next one with."""
 
 
-def assess_files(paths: Sequence[Path], *, report_folder: Path | None = None) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """What `assess --from` is told besides the files."""
+
+    overlays: tuple[Path, ...] = ()
+    """Rule files of the customer."""
+    offer: Path | None = None
+    """What the target subscription offers, as `govlift offer` wrote it."""
+    region: str = ""
+    """Azure Government region for everything; "" takes the nearest to each resource."""
+    customer: str = ""
+    marking: str = ""
+    previous: Path | None = None
+    """The `assessment.json` beside an earlier report, or the folder that holds it."""
+    report: Path | None = None
+    """Folder for the reports; None writes none."""
+
+
+class _Names:
+    """Types by portal name; the table is loaded when the first file needs it."""
+
+    def by_portal_name(self, name: str) -> Sequence[TypeName]:
+        return load_type_facts().by_portal_name(name)
+
+
+def assess_files(paths: Sequence[Path], told: Offline | None = None) -> Outcome:
     """Judge the resources in files or folders of files.
 
     Raises:
-        FixTheInput: a path does not exist, or no file held an inventory.
+        FixTheInput: a path does not exist, no file held a resource, or an option names something that is wrong.
     """
-    assessment = assess(read_inventory(_texts(paths), now=now()), load_catalogue())
-    if report_folder is not None:
-        from importlib.metadata import version
-
-        from mappings.readiness import ReportHead, build_report
-        from tasks.reports import write_reports
-
-        value = build_report(
-            settings=ReportHead(name=paths[0].stem, customer=paths[0].stem),
-            assessment=assessment,
-            plan=None,
-            runs=[],
-            shards=[],
-            notes=[],
-            made_at=now(),
-            version=version("govlift"),
-        )
-        write_reports(value, report_folder)
+    told = told or Offline()
+    rulebook = load_catalogue(read_overlays(told.overlays))
+    offer = _offer(told.offer)
+    previous = _previous(told.previous)
+    inventory = read_inventory(read_exports(paths), now=now(), names=_Names())
+    assessment = assess(inventory, rulebook, default_region=_region(told.region), offer=offer)
+    if told.report is not None:
+        _write(assessment, previous, paths, told, told.report)
     counts = assessment.by_verdict()
-    findings = assessment.inventory.gaps or counts["blocked"] or counts["unknown"] or counts["replace"]
-    return Outcome("", ExitCode.FINDINGS if findings else ExitCode.OK, assessment_to_json(assessment))
+    findings = inventory.gaps or counts["blocked"] or counts["unknown"] or counts["replace"]
+    summary = {**assessment_to_json(assessment), "cloud": inventory.cloud, "files": files_to_json(inventory.files)}
+    return Outcome("", ExitCode.FINDINGS if findings else ExitCode.OK, summary)
 
 
-def _texts(paths: Sequence[Path]) -> dict[str, str]:
-    """Content by file name; folders are walked. A file that is not text is kept, so that the reader can name it."""
-    texts: dict[str, str] = {}
-    for path in paths:
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in READABLE)
-        elif path.is_file():
-            found = [path]
-        else:
-            raise FixTheInput(f"There is no {path}.", next_step="Name a file or folder that exists.")
-        for file in found:
-            texts[str(file)] = file.read_bytes().decode("utf-8-sig", errors="replace")
-    if not texts:
-        raise FixTheInput("There is no JSON file in what --from names.", next_step="Name exported inventories.")
-    return texts
+def _region(name: str) -> str:
+    """The region in ARM's spelling.
+
+    Raises:
+        FixTheInput: it is no region of Azure Government.
+    """
+    from mappings.regions import DOD_REGIONS, GOVERNMENT_REGIONS, normal
+
+    if name and normal(name) not in (*GOVERNMENT_REGIONS, *DOD_REGIONS):
+        raise FixTheInput(
+            f'"{name}" is not a region of Azure Government.', next_step=f"Use one of: {', '.join(GOVERNMENT_REGIONS)}."
+        )
+    return normal(name)
+
+
+def _offer(path: Path | None) -> Offer | None:
+    return offer_from_json(_text(path), origin=str(path)) if path is not None else None
+
+
+def _previous(path: Path | None) -> Assessment | None:
+    if path is None:
+        return None
+    from mappings.codec import decode
+
+    file = path / EARLIER if path.is_dir() else path
+    try:
+        return decode(Assessment, _text(file))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise FixTheInput(
+            f"{file} is not an assessment that govlift wrote.",
+            next_step=f"Name the {EARLIER} beside an earlier report.",
+        ) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as wrong:
+        why = wrong.strerror if isinstance(wrong, OSError) else "it is not UTF-8 text"
+        raise FixTheInput(f"{path} cannot be read: {why}.", next_step="Name a file that exists.") from None
+
+
+def _write(
+    assessment: Assessment, previous: Assessment | None, paths: Sequence[Path], told: Offline, folder: Path
+) -> None:
+    from importlib.metadata import version
+
+    from mappings.codec import compact_json
+    from mappings.readiness import ReportHead, build_report
+    from tasks.reports import write_reports
+    from tasks.scanning import load_scanners
+
+    name = paths[0].resolve().stem
+    value = build_report(
+        settings=ReportHead(
+            name=name,
+            customer=told.customer or name,
+            marking=told.marking.strip(),
+            source_cloud=assessment.inventory.cloud,
+        ),
+        assessment=assessment,
+        plan=None,
+        runs=[],
+        notes=[],
+        made_at=now(),
+        version=version("govlift"),
+        previous=previous,
+        scanners=load_scanners(),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_reports(value, folder)
+    file = folder / EARLIER
+    file.touch(mode=0o600)
+    file.write_text(compact_json(assessment), "utf-8")
+    log.info("report written to %s", folder)

@@ -74,12 +74,15 @@ def test_what_a_resource_says_is_kept() -> None:
 def test_entries_that_are_no_resource_become_gaps_with_their_index() -> None:
     """Breaks when an entry without a type is skipped: the inventory would look complete."""
     found = read([VM, {"id": "/no/type"}, 7, NET | {"type": None}])
-    assert len(found.resources) == 1
+    assert len(found.resources) == 2
     assert [(gap.scope, gap.code) for gap in found.gaps] == [
         ("file0.json, entry 1", "NoType"),
         ("file0.json, entry 2", "BrokenEntry"),
-        ("file0.json, entry 3", "NoType"),
     ]
+    (account,) = found.files
+    # The entry without a type has an id that tells it.
+    assert (account.entries, account.resources, account.duplicates, account.unread) == (4, 2, 0, 2)
+    assert found.resources[1].type == NET["type"]
 
 
 def test_a_broken_list_keeps_what_stands_before_the_break_and_says_where_it_broke() -> None:
@@ -121,10 +124,11 @@ def test_one_page_of_many_is_a_gap(page: Any) -> None:
     assert [gap.code for gap in read(page).gaps] == ["OnePageOnly"]
 
 
-def test_one_id_is_one_resource_and_the_repetition_is_said() -> None:
+def test_one_id_is_one_resource_and_the_repetition_is_counted() -> None:
     found = read([VM], [VM | {"id": VM["id"].upper()}, NET])
     assert len(found.resources) == 2
-    assert [gap.code for gap in found.gaps] == ["Duplicate"]
+    assert found.gaps == ()
+    assert [(one.entries, one.resources, one.duplicates) for one in found.files] == [(1, 1, 0), (2, 1, 1)]
 
 
 def test_two_different_resources_under_one_id_stay_two() -> None:
@@ -157,8 +161,10 @@ ENTRIES = st.dictionaries(
 def test_every_entry_is_a_resource_or_a_gap(entries: list[dict[str, Any]]) -> None:
     """In = out for files. Breaks when an odd entry is dropped without a gap."""
     found = read([VM, *entries])
-    named = sum(gap.code in ("NoType", "Duplicate") for gap in found.gaps)
-    assert len(found.resources) - 1 + named == len(entries)
+    (one,) = found.files
+    assert one.entries == len(entries) + 1 == one.resources + one.duplicates + one.left_out + one.unread
+    assert one.resources == len(found.resources)
+    assert one.unread <= sum(gap.code in ("NoType", "BrokenEntry", "NotRecognised") for gap in found.gaps)
     assert len({resource.id.lower() for resource in found.resources}) == len(found.resources)
 
 
@@ -222,16 +228,22 @@ def test_parameters_and_variables_are_resolved_and_other_expressions_are_named()
     )
     (one,) = found.resources
     assert one.sku["name"] == "Big"
-    assert one.tags["govlift-unresolved"] == "location, name, sku"
+    assert one.sku["tier"] == "t"
+    assert one.tags["govlift-unresolved"] == "location, name"
     assert one.id == "/templates/file0.json/A.b/c/[concat('x', uniqueString())]"
 
 
-def test_a_copy_loop_is_one_resource_and_a_gap_only_where_its_count_is_unknowable() -> None:
-    known = {"type": "A.b/c", "name": "n", "copy": {"name": "c", "count": "[parameters('n')]"}}
-    unknown = {"type": "A.b/d", "name": "n", "copy": {"name": "c", "count": "[length(parameters('n'))]"}}
-    found = read(template(known, unknown, parameters={"n": {"defaultValue": 3}}))
-    assert [resource.tags["govlift-copies"] for resource in found.resources] == ["3", "unknown"]
-    assert [(gap.scope, gap.why) for gap in found.gaps] == [("file0.json, resources[1]", "copy loop not expanded")]
+def test_a_copy_loop_is_unrolled_and_a_gap_only_where_its_count_is_unknowable() -> None:
+    known = {
+        "type": "A.b/c",
+        "name": "[concat('n', copyIndex(1))]",
+        "copy": {"name": "c", "count": "[parameters('n')]"},
+    }
+    unknown = {"type": "A.b/d", "name": "n", "copy": {"name": "c", "count": "[length(parameters('other'))]"}}
+    found = read(template(known, unknown, parameters={"n": {"defaultValue": 3}, "other": {"type": "array"}}))
+    assert [resource.name for resource in found.resources] == ["n1", "n2", "n3", "n"]
+    assert found.resources[3].tags["govlift-copies"] == "unknown"
+    assert [(gap.scope, gap.code) for gap in found.gaps] == [("file0.json, resources[1]", "CopyLoop")]
 
 
 def test_a_linked_template_is_a_gap() -> None:
