@@ -80,12 +80,24 @@ def _priority(members: list[tuple[Judged, Verdict]]) -> Priority:
     first = members[0][1]
     return Priority(
         status=first.verdict.value,
-        what=first.reason,
+        what=_what(members),
         remedy=first.remedy,
         owner=owners_told((judged.resource.tags for judged, _ in members), first.verdict),
         resources=len(members),
         ref=rows_of_verdict(first.verdict, rule=first.rule, reason=first.reason, remedy=first.remedy),
     )
+
+
+def _what(members: list[tuple[Judged, Verdict]]) -> str:
+    """The reason; with the types where no rule answers, because the reason then says nothing of them."""
+    first = members[0][1]
+    if first.verdict is not VerdictKind.UNKNOWN:
+        return first.reason
+    types = sorted({judged.type for judged, _ in members if judged.type.lower() not in first.reason.lower()})
+    if not types:
+        return first.reason
+    more = f" and {len(types) - 2:,} more types" if len(types) > 2 else ""
+    return f"{', '.join(types[:2])}{more}: {first.reason}"
 
 
 def _in_out(facts: Facts) -> tuple[tuple[Tile, ...], Check]:

@@ -54,7 +54,9 @@ def _row_id(table: Table, number: int) -> str:
 
 def _all_refs(report: Report) -> Iterator[Ref]:
     yield from (tile.ref for tile in report.tiles)
-    yield from (flag.ref for flag in report.flags)
+    yield from (flag.ref for flag in (*report.flags, *report.risks))
+    yield from (each.ref for each in (*report.brief.blockers, *report.brief.unseen))
+    yield from (tile.ref for tile in report.brief.in_out)
     for section in report.sections:
         for table in section.tables:
             for row in table.rows:

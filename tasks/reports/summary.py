@@ -10,8 +10,8 @@ import re
 from importlib.resources import files
 from typing import Any
 
-from mappings.report_model import Check, Priority, Report, Tile
-from tasks.reports.words import moment, said, visible, word
+from mappings.report_model import Priority, Report, Tile
+from tasks.reports.words import IN_OUT, moment, said, visible, word
 
 _TILES = 12
 _RUN = 24
@@ -88,21 +88,12 @@ def _data(report: Report, digest: str) -> dict[str, Any]:
         "no_blockers": "Nothing is blocked, to be replaced or unknown.",
         "more": f"{brief.more:,} further kinds of blockers are in the full report." if brief.more else "",
         "in_out": [_tile(tile) for tile in brief.in_out],
-        "in_out_result": _RESULT[brief.in_out_result],
+        "in_out_result": IN_OUT[brief.in_out_result],
         "unseen": _unseen(report),
         "made_by": _text(f"Made by govlift {cover.version}, {moment(cover.made_at)}", 90),
         "digest": digest,
         "note": "",
     }
-
-
-_RESULT = {
-    Check.EQUAL: "yes",
-    Check.EXPLAINED: "differs, every id is listed",
-    Check.MISMATCH: "no",
-    Check.PENDING: "not finished",
-    Check.NOT_COMPARED: "could not be compared",
-}
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:

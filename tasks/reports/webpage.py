@@ -1,23 +1,40 @@
-"""The report as one HTML file: no script, no network, readable by everybody (WCAG 2.1 AA), printable.
+"""The report as one HTML file: no network, readable by everybody (WCAG 2.1 AA), printable, complete without script.
 
-Everything is decided here; the template only loops. Markup is made in two ways: by Jinja with autoescape, and by
-`Markup.format`, which escapes what it is given.
+The only script is ours and the same in every report: it filters and sorts the tables. The page's own policy names the
+SHA-256 of script and style, so a browser runs nothing else. Everything is decided here; the template only loops. Markup
+is made in two ways: by Jinja with autoescape, and by `Markup.format`, which escapes what it is given.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from mappings.report_model import Column, Cover, Kind, Report, Row, Section, Table, Tile, Value
+from mappings.report_model import (
+    Brief,
+    Column,
+    Cover,
+    Kind,
+    Priority,
+    Report,
+    Row,
+    Section,
+    Table,
+    Tile,
+    Value,
+)
+from mappings.report_words import counted
 from tasks.reports.anchors import Anchors
-from tasks.reports.words import NOTHING, QUIET, cover_facts, moment, said, visible, word
+from tasks.reports.words import IN_OUT, NOTHING, QUIET, cover_facts, moment, said, visible, word
 
 ROW_LIMIT = 500
 """Rows of one table on the page; the workbook and the JSON have all."""
@@ -70,8 +87,11 @@ def render_html(report: Report, digest: str) -> str:
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     anchors = Anchors(report, ROW_LIMIT)
     css = (folder / "report.css").read_text(encoding="utf-8") + _page_margins(report.cover)
+    script = (folder / "report.js").read_text(encoding="utf-8")
     return template.render(
         css=Markup(css),
+        script=Markup(script),
+        policy=_policy(css, script),
         cover=report.cover,
         title=visible(f"{report.cover.title}: {report.cover.customer}"),
         customer=visible(report.cover.customer),
@@ -81,12 +101,63 @@ def render_html(report: Report, digest: str) -> str:
         sentences=[visible(sentence) for sentence in report.sentences],
         alerts=[_flags(report, anchors)] if report.flags else [],
         overview=list(_overview(report)),
-        sections=[_section(section, anchors) for section in report.sections],
+        brief=_brief(report.brief, anchors),
+        parts=_parts(report, anchors),
+        risks=[(visible(risk.sentence), f"#{anchors.of(risk.ref)}") for risk in report.risks],
         signatures=report.signatures,
         digest=digest,
         made_by=visible(f"govlift {report.cover.version}, {moment(report.cover.made_at)}"),
         icons=_ICONS,
     )
+
+
+def _policy(css: str, script: str) -> str:
+    """The Content Security Policy: nothing is fetched, and only this style and this script count."""
+
+    def digest(text: str) -> str:
+        return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest(css)}'; script-src 'sha256-{digest(script)}';"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _parts(report: Report, anchors: Anchors) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Sections by part, in order; a report without parts has one."""
+    groups = groupby(report.sections, key=lambda section: section.part)
+    return [(part or "Sections", [_section(section, anchors) for section in group]) for part, group in groups]
+
+
+def _brief(brief: Brief, anchors: Anchors) -> dict[str, Any]:
+    """The first page besides tiles and sentences."""
+    return {
+        "blockers": [_priority(each, anchors) for each in brief.blockers],
+        "more": f"{brief.more:,} further kinds of blockers" if brief.more else "",
+        "result": IN_OUT[brief.in_out_result],
+        "in_out": [
+            {
+                "label": tile.label,
+                "value": said(tile.value, tile.kind),
+                "note": visible(tile.note),
+                "href": f"#{anchors.of(tile.ref)}",
+            }
+            for tile in brief.in_out
+        ],
+        "unseen": [_priority(each, anchors) for each in brief.unseen],
+        "more_unseen": f"{brief.more_unseen:,} further places" if brief.more_unseen else "",
+    }
+
+
+def _priority(each: Priority, anchors: Anchors) -> dict[str, Any]:
+    return {
+        "status": _status(each.status),
+        "what": visible(each.what),
+        "remedy": visible(each.remedy),
+        "owner": visible(each.owner),
+        "number": counted(each.resources, "resource"),
+        "href": f"#{anchors.of(each.ref)}",
+    }
 
 
 def _page_margins(cover: Cover) -> str:
@@ -152,7 +223,7 @@ def _grid(section: Section, table: Table, anchors: Anchors) -> Grid:
     if len(table.rows) > len(shown):
         notes.append(
             f"The first {len(shown):,} of {len(table.rows):,} rows; all are in report.xlsx, sheet"
-            f" “{table.sheet or table.caption}”, and in report.json."
+            f" “{table.sheet or table.caption}”, in the folder report as CSV and Parquet, and in report.json."
         )
     heads = [Head(column.title, f"k-{column.kind.value}{_room(column, shown)}") for column in columns]
     if table.bars:
@@ -198,6 +269,9 @@ def _cell(column: Column, row: Row, anchors: Anchors) -> Markup:
     if ref is not None:
         content = Markup('<a href="#{}">{}</a>').format(anchors.of(ref), content)
     css = f"k-{column.kind.value}" + (" none" if not value and column.kind in _NUMBERS else "")
+    if column.kind in _NUMBERS and value not in (None, ""):
+        # What the script sorts by.
+        return Markup(' class="{}" data-v="{}">{}').format(css, value, content)
     return Markup(' class="{}">{}').format(css, content)
 
 

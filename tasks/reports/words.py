@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mappings.report_model import Cover, Kind, Place, Value
+from mappings.report_model import Check, Cover, Kind, Place, Value
 from mappings.report_words import data_size
 
 NOTHING = "–"
@@ -81,6 +81,16 @@ WORDS: dict[str, Word] = {
     "name-kept": Word("Kept", QUIET, "dot"),
     "name-new": Word("New", WARN, "swap"),
 }
+
+
+IN_OUT = {
+    Check.EQUAL: "yes",
+    Check.EXPLAINED: "differs, every id is listed",
+    Check.MISMATCH: "no",
+    Check.PENDING: "not finished",
+    Check.NOT_COMPARED: "could not be compared",
+}
+"""Whether in equals out, in the words of the first page."""
 
 
 def word(value: str) -> Word:

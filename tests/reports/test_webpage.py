@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from importlib.resources import files
+from itertools import pairwise
 
 import pytest
+from markupsafe import escape
 
 from mappings.readiness import Report
 from mappings.report_model import Kind
@@ -17,6 +21,11 @@ from tasks.reports.webpage import ROW_LIMIT, render_html
 from tasks.reports.words import WORDS, said, visible
 from tests.reports import hostile, sample
 
+_LIVE = (
+    "innerHTML outerHTML insertAdjacent document.write eval Function fetch XMLHttp Storage cookie import setTimeout"
+    " DOMParser createContextualFragment .src </"
+)
+"""What a script would need to make markup or code of data, or to send it."""
 VOID = {"meta", "br", "wbr", "use", "circle", "path", "rect"}
 
 
@@ -110,9 +119,9 @@ def test_frames_can_be_reached_and_scrolled(staged: tuple[Report, str, Page]) ->
 
 
 def test_nothing_is_loaded_and_nothing_runs(staged: tuple[Report, str, Page]) -> None:
-    """Links are the only addresses; no tag or attribute that a browser would fetch or run."""
+    """Links are the only addresses; nothing that a browser would fetch; no script but ours, which the policy names."""
     _, markup, page = staged
-    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form", "input"} & set(page.tags)
+    assert not {"link", "img", "iframe", "object", "embed", "base", "form", "input"} & set(page.tags)
     for tag, attributes in page.attributes:
         for name, value in attributes.items():
             assert not name.startswith("on"), (tag, name)
@@ -120,7 +129,23 @@ def test_nothing_is_loaded_and_nothing_runs(staged: tuple[Report, str, Page]) ->
                 assert (tag, name) == ("a", "href"), (tag, name, value)
     assert "url(" not in markup
     assert "@import" not in markup
-    assert "default-src 'none'" in str(page.all("meta")[1].get("content"))
+    policy = str(page.all("meta")[1].get("content"))
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    for tag in ("script", "style"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", markup, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+
+
+def test_the_script_writes_no_markup_and_asks_nobody() -> None:
+    """Data reaches the page as text only: nothing that parses markup, runs text, stores or sends."""
+    script = (files("tasks.reports") / "templates" / "report.js").read_text(encoding="utf-8")
+    for word in _LIVE.split():
+        assert word not in script, word
+    pages = {render_html(hostile.report(text), "0" * 64).rpartition("<script>")[2] for text in hostile.CORPUS}
+    assert pages == {render_html(sample.stage("assessed"), "0" * 64).rpartition("<script>")[2]}
+    assert pages.pop().startswith(script)
 
 
 def test_every_table_with_bars_has_its_numbers(staged: tuple[Report, str, Page]) -> None:
@@ -135,8 +160,33 @@ def test_every_table_with_bars_has_its_numbers(staged: tuple[Report, str, Page])
 
 def test_headings_do_not_skip(staged: tuple[Report, str, Page]) -> None:
     _, _, page = staged
-    assert not {"h3", "h4", "h5", "h6"} & set(page.tags)
+    assert not {"h4", "h5", "h6"} & set(page.tags)
     assert page.tags["h2"] == len(staged[0].sections) + 2
+    levels = [int(tag[1]) for tag, _ in page.attributes if tag in ("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_the_first_page_says_what_blocks_what_came_out_and_what_was_not_seen(staged: tuple[Report, str, Page]) -> None:
+    report, markup, _ = staged
+    first = visible(markup[: markup.index('<section id="balance"')])
+    brief = report.brief
+    assert brief.blockers
+    for each in (*brief.blockers, *brief.unseen):
+        for part in (each.what, each.remedy, each.owner):
+            assert str(escape(part)) in first, part
+    assert [tile.key for tile in brief.in_out] == ["graph", "arm", "listed", "judged", "apart"]
+    ranks = [each.status for each in brief.blockers]
+    assert ranks == sorted(ranks, key=("blocked", "unknown", "replace").index)
+    for each in brief.blockers:
+        assert report.number_behind(each.ref) == each.resources
+
+
+def test_a_signature_accepts_what_is_open() -> None:
+    markup = render_html(sample.stage("resynced"), "0" * 64)
+    end = markup[markup.index('id="sign-off"') :]
+    for words in ("6 resources are blocked", "2 places could not be listed", "4 objects are not at the target"):
+        assert words in end, words
 
 
 def test_marking_stands_at_top_and_bottom_and_on_every_printed_page() -> None:
