@@ -79,7 +79,11 @@ class Governance:
             )
         full = f"Microsoft.Authorization/{kind}"
         bodies = self._holdings.governing(subscription, full)
-        if kind.lower() in _INHERITED and "atScope" not in request.query.get("$filter", ""):
+        if "atscope()" in request.query.get("$filter", "").lower():
+            # What holds for the subscription itself: at it and above it, but not at the groups and resources in it.
+            here = f"/subscriptions/{subscription}/providers/".lower()
+            bodies = [body for body in bodies if str(body["id"]).lower().startswith(here)]
+        if kind.lower() in _INHERITED:
             above = self._holdings.governing_above(self._tree.above(subscription))
             bodies += [body for body in above if str(body["type"]).lower() == full.lower()]
         after, most = page_asked(request)

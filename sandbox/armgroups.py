@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -139,13 +139,29 @@ class Groups:
                 "displayName": spoken.get(name, name),
                 "regionalDisplayName": spoken.get(name, name),
                 "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
+                **self._zone_mappings(spoken.get(name, name), api_version(request)),
             }
             for name in self._holdings.spec.locations
         ]
         return listing(request, bodies, "")
 
-    @staticmethod
-    def _provider_body(entry: ProviderSpec, subscription: str | None) -> Body:
+    def _zone_mappings(self, location: str, version: str) -> Body:
+        """Zones of a region, which versions before 2022-12-01 do not tell; regions without zones have no such key."""
+        zones = self._holdings.spec.offer.zones.get(location, ())
+        if not zones or version < "2022-12-01":
+            return {}
+        place = normal(location)
+        mapped = [{"logicalZone": zone, "physicalZone": f"{place}-az{zone}"} for zone in zones]
+        return {"availabilityZoneMappings": mapped}
+
+    def _type_zones(self, full_type: str, locations: Sequence[str]) -> Body:
+        offer = self._holdings.spec.offer
+        if full_type.lower() not in offer.zonal_types:
+            return {}
+        zoned = [{"location": name, "zones": list(offer.zones[name])} for name in locations if offer.zones.get(name)]
+        return {"zoneMappings": zoned}
+
+    def _provider_body(self, entry: ProviderSpec, subscription: str | None) -> Body:
         types = [
             {
                 "resourceType": name,
@@ -153,13 +169,16 @@ class Groups:
                 "apiVersions": list(versions),
                 "defaultApiVersion": versions[0] if versions else None,
                 "capabilities": "SupportsTags, SupportsLocation" if locations else "None",
+                **self._type_zones(f"{entry.namespace}/{name}", locations),
             }
             for name, (locations, versions) in entry.types.items()
         ]
         body: Body = {"namespace": entry.namespace, "resourceTypes": types}
         if subscription is not None:
             body["id"] = f"/subscriptions/{subscription}/providers/{entry.namespace}"
-            body |= {"registrationPolicy": "RegistrationRequired", "registrationState": "Registered"}
+            unknown = entry.namespace.lower() in self._holdings.spec.offer.unregistered
+            state = "NotRegistered" if unknown else "Registered"
+            body |= {"registrationPolicy": "RegistrationRequired", "registrationState": state}
         return body
 
     async def _providers(self, request: web.Request, subscription: str | None) -> web.Response:

@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 from sandbox.arm import AnyResource, Arm
 from sandbox.armgovernance import Governance
 from sandbox.armgroups import Groups
+from sandbox.armoffer import Offers
 from sandbox.armstorage import Storage
 from sandbox.certificates import write_bundle, write_client_certificate, write_server_certificate
 from sandbox.control import Control, accounts_of
@@ -97,7 +98,14 @@ class CloudServer:
         self._control.backends[self.names.key] = self.backend
         self._storage = Storage(self.arm, self.backend)
         groups = Groups(self.arm, self._storage.remove)
-        for provider in (groups, self._storage, Graph(self.arm), Governance(self.arm), AnyResource(self.arm)):
+        for provider in (
+            groups,
+            self._storage,
+            Graph(self.arm),
+            Governance(self.arm),
+            Offers(self.arm),
+            AnyResource(self.arm),
+        ):
             self.arm.add(provider.routes())
 
     def _middleware(self, service: Service) -> Middleware:

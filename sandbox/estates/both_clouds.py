@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sandbox.estates import providers
+from sandbox.estates import providers, skus
 from sandbox.estates.building import Body, client_secret
 from sandbox.estates.hollis_county.subscriptions import TENANT
-from sandbox.estates.model import AccountSpec, CloudSpec, SubscriptionSpec
+from sandbox.estates.model import AccountSpec, CloudSpec, ManagementGroupSpec, SubscriptionSpec
 
 SEED = 2026
 """Of every key, secret and content of the sample estates."""
@@ -19,6 +19,7 @@ GOVERNMENT_CLIENT = "7b40e6d9-1c85-4a3f-8e12-0d5c9f7a3b02"
 GOVERNMENT_SUBSCRIPTION = SubscriptionSpec(
     "f1d5c7a8-3e96-4d21-b0f4-6a8e2c9d5001", "Hollis County Government (CSP)", "CSP_2015-05-01"
 )
+GOVERNMENT_GROUP = ManagementGroupSpec("hollis-gov", "Hollis County", subscriptions=(GOVERNMENT_SUBSCRIPTION.id,))
 
 
 def commercial(
@@ -46,11 +47,13 @@ def commercial(
         resources=bodies,
         denied=tuple(denied),
         accounts=tuple(accounts),
+        offer=skus.commercial(),
     )
 
 
 def government(*, seed: int, taken_names: Iterable[str] = ()) -> CloudSpec:
-    """The Government cloud: the customer's new tenant with one empty subscription, and somebody else's names."""
+    """The Government cloud: the customer's new tenant with one empty subscription under its policies, and
+    somebody else's names."""
     return CloudSpec(
         name="AzureUSGovernment",
         tenant_id=GOVERNMENT_TENANT,
@@ -60,4 +63,7 @@ def government(*, seed: int, taken_names: Iterable[str] = ()) -> CloudSpec:
         locations=tuple(map(providers.normal, (*providers.GOVERNMENT, *providers.DOD))),
         providers=providers.government(),
         taken_names=tuple(taken_names),
+        resources=skus.assignments(GOVERNMENT_SUBSCRIPTION.id, GOVERNMENT_GROUP.name),
+        management_groups=(GOVERNMENT_GROUP,),
+        offer=skus.government(GOVERNMENT_SUBSCRIPTION.id),
     )

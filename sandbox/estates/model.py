@@ -101,6 +101,26 @@ class Crowd(Protocol):
 
 
 @dataclass(frozen=True)
+class OfferSpec:
+    """What a cloud tells a subscription beyond its providers: SKUs, zones, registrations, policy definitions."""
+
+    compute_skus: tuple[dict[str, Any], ...] = ()
+    """ARM bodies of "Resource Skus - List"."""
+    compute_versions: tuple[str, ...] = ("2019-04-01",)
+    """API versions of that list; the type is not among the provider's."""
+    storage_skus: tuple[dict[str, Any], ...] = ()
+    """ARM bodies of the "Skus - List" of Microsoft.Storage."""
+    zones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Display name of a region -> its availability zones."""
+    zonal_types: frozenset[str] = frozenset()
+    """Types in lower case whose provider entry tells zones."""
+    unregistered: frozenset[str] = frozenset()
+    """Namespaces in lower case that the subscription has not registered."""
+    definitions: tuple[dict[str, Any], ...] = ()
+    """ARM bodies of policy definitions and policy set definitions, built-in ones too."""
+
+
+@dataclass(frozen=True)
 class CloudSpec:
     """One cloud of the sandbox."""
 
@@ -129,6 +149,7 @@ class CloudSpec:
     accounts: tuple[AccountSpec, ...] = ()
     taken_names: tuple[str, ...] = ()
     """Storage account names that somebody else in this cloud already has."""
+    offer: OfferSpec = OfferSpec()
 
 
 @dataclass(frozen=True)
