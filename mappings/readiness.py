@@ -27,6 +27,7 @@ from mappings.report_names import names_section
 from mappings.report_objects import differences_section, exceptions_section
 from mappings.report_program import program_section
 from mappings.report_resources import readiness_section, register_section
+from mappings.report_sources import sources_section
 from mappings.report_story import brief_of, in_order, risks_of
 from mappings.report_summary import SIGNATURES, cover_of, sentences_of, tiles_of
 from mappings.report_targets import targets_section
@@ -67,6 +68,7 @@ _SECTIONS = (
     program_section,
     runs_section,
     assumptions_section,
+    sources_section,
     register_section,
 )
 
