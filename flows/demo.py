@@ -225,6 +225,12 @@ secret_env = "GOVLIFT_TARGET_SECRET"
 route = "auto"
 proof = "L2"
 concurrency = 16
+
+[assess]
+# Words that the county does not want in names of the target, besides those of the catalogue.
+name_words = ["docket", "whistleblower"]
+# The container "docket" stays: the docket is a public record, and the Clerk agreed on 2026-10-02.
+name_allow = ["docket"]
 """
 
 

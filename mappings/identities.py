@@ -7,6 +7,7 @@ between the clouds ("Compare Azure Government and global Azure"). Where resource
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -151,24 +152,21 @@ class IdentityScan:
     """Most used first; those that need a decision before the others."""
     applications: tuple[Application, ...]
     tenants: tuple[TenantUse, ...]
-    custom_roles: tuple[Use, ...]
-    """Assignments and definitions of roles that are the customer's own."""
 
 
 def scan_identities(inventory: Inventory, table: IdentityTable) -> IdentityScan:
     """Everything in the inventory that names a principal, an application or a tenant."""
-    managed = _managed(inventory.resources)
+    # A policy assignment may have an identity too.
+    managed = _managed(itertools.chain(inventory.resources, inventory.governance))
     uses = [*_governed(inventory.governance, table), *_named(inventory.resources, table)]
     known = {one.principal: one for one in managed if one.principal}
     applications, tenants = _ids(inventory, table)
-    custom = [one for one in uses if one.note.startswith("custom role")]
     return IdentityScan(
         managed=managed,
         uses=tuple(uses),
         principals=_principals(uses, known, table),
         applications=applications,
         tenants=tenants,
-        custom_roles=tuple(custom),
     )
 
 

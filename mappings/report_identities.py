@@ -49,7 +49,7 @@ def identities_section(facts: Facts) -> Section:
     lead = (
         f"{counted(len(to_map), 'principal')} of the source tenant {'holds' if len(to_map) == 1 else 'hold'} access and"
         f" {'needs' if len(to_map) == 1 else 'need'} a counterpart in the target tenant before"
-        f" {counted(len(scan.uses), 'grant')} can be built again;"
+        f" {counted(sum(sum(one.uses.values()) for one in to_map), 'grant')} can be built again;"
         f" {counted(len(scan.managed), 'managed identity', 'managed identities')} Azure makes anew under other ids."
     )
     return Section("identities", _TITLE, lead, shown, tuple(remarks))

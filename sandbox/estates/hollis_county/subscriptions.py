@@ -24,10 +24,11 @@ def _tags(dept: str, env: str, **more: str) -> dict[str, str]:
 HUB = Group(PROD, "rg-network-hub", "eastus2", _tags("IT", "prod"))
 RECORDS = Group(PROD, "rg-records-prod", "eastus", _tags("Clerk", "prod", dataclass="public-record"))
 WEB = Group(PROD, "rg-web-prod", "East US", _tags("IT", "prod"))
-GIS = Group(PROD, "rg-gis-prod", "East US 2", _tags("GIS", "prod"))
+GIS = Group(PROD, "rg-gis-prod", "East US 2", _tags("GIS", "prod", owner="Priya Natarajan"))
 MONITORING = Group(PROD, "rg-monitoring", "centralus", _tags("IT", "prod"))
 BACKUP = Group(PROD, "rg-backup", "Central US", _tags("IT", "prod"))
 SHERIFF = Group(PROD, "rg-sheriff-evidence", "eastus2", _tags("Sheriff", "prod", dataclass="CJI"))
+DISPATCH = Group(PROD, "rg-cjis-dispatch", "eastus2", _tags("Sheriff", "prod"))
 CLASSIC = Group(PROD, "hollispermits", "East US", {})
 CLASSIC_STORAGE = Group(PROD, "Default-Storage-EastUS", "eastus", {})
 PUBLIC = Group(CSP, "rg-publicservices", "centralus", _tags("Public Works", "prod"))
@@ -54,6 +55,7 @@ GROUPS = (
     MONITORING,
     BACKUP,
     SHERIFF,
+    DISPATCH,
     CLASSIC,
     CLASSIC_STORAGE,
     PUBLIC,

@@ -31,9 +31,11 @@ def _site(
         "siteConfig": {"appSettings": listed, **config},
     }
     whole = f"{name}/{slot}" if slot else name
-    return group.put(
-        f"{SITE}/slots" if slot else SITE, whole, properties, kind=kind, identity=system_identity(in_.TENANT, whole)
-    )
+    identity = system_identity(in_.TENANT, whole)
+    if name == "hollis-portal":
+        used = in_.WEB.id_of("Microsoft.ManagedIdentity/userAssignedIdentities", "id-portal")
+        identity |= {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {used: {}}}
+    return group.put(f"{SITE}/slots" if slot else SITE, whole, properties, kind=kind, identity=identity)
 
 
 _STORAGE = f"DefaultEndpointsProtocol=https;AccountName=hollisrecords;{_REDACTED};EndpointSuffix=core.windows.net"
@@ -47,6 +49,9 @@ _PORTAL = {
     "REDIS_HOST": "redis-portal.redis.cache.windows.net:6380",
     "PERMITS_API": "https://hollispermits.cloudapp.net/api",
     "PUBLIC_SITE": "https://www.holliscounty.example",
+    "PERMITS_DB": "@Microsoft.KeyVault(SecretUri=https://kv-hollis-web.vault.azure.net/secrets/PermitsDb/)",
+    "PAYMENTS": "https://checkout.payments.example/v2",
+    "VAULT_APP_ID": "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
 }
 _RECORDS = {
     "BLOB_ENDPOINT": "https://hollisrecords.blob.core.windows.net/",

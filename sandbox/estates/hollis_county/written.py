@@ -9,7 +9,7 @@ from string import Template
 from sandbox.estates.building import Body, Group
 from sandbox.estates.hollis_county import subscriptions
 
-FAMILIES = ("network", "compute", "data", "apps", "operations", "legacy", "classic")
+FAMILIES = ("network", "compute", "data", "apps", "operations", "legacy", "classic", "access")
 _GROUPS = {name: value for name, value in vars(subscriptions).items() if isinstance(value, Group)}
 _WORDS = {
     **{name: group.id for name, group in _GROUPS.items()},
