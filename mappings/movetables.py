@@ -78,6 +78,10 @@ class Metric(_Part):
     objects: str = ""
     bytes_factor: int = Field(default=1, ge=1)
     """Bytes in one unit of the metric `bytes`."""
+    split: tuple[str, ...] = ()
+    """Dimensions to split by: an aggregation over their values would not be their sum."""
+    combine: Literal["sum", "max"] = "sum"
+    """How the split values make one: parts are added, of copies (regions) the largest counts."""
     aggregation: Literal["Average", "Maximum", "Total"]
     interval: Literal["PT5M", "PT1H"]
     source: Words

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mappings.model import Inventory, Resource, Volume
+from mappings.model import Gap, Inventory, Resource, Volume
 from mappings.movetables import Metric, MoveTables, Provisioned
 
 _STORAGE = frozenset({"microsoft.storage/storageaccounts", "microsoft.classicstorage/storageaccounts"})
@@ -172,3 +172,21 @@ def _number_at(node: Any, path: list[str]) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if 0 < number < float("inf") else None
+
+
+_NAMED = 5
+"""Resources that a gap names; the volume table has the others as unknown."""
+
+
+def gap_of_refused(scope: str, code: str, resource_ids: Iterable[str], sentence: str, next_step: str) -> Gap:
+    """The gap for metrics that one subscription refused for one reason, as the service gave it for the first."""
+    ids = list(dict.fromkeys(resource_ids))
+    names = ", ".join(one.rpartition("/")[2] for one in ids[:_NAMED])
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return Gap(
+        scope=scope,
+        what=f"measured data volume of {names}{more}",
+        why=sentence,
+        code=code,
+        remedy=next_step,
+    )

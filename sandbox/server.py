@@ -99,6 +99,7 @@ class CloudServer:
         self._storage = Storage(self.arm, self.backend)
         groups = Groups(self.arm, self._storage.remove)
         for provider in (
+            Metrics(self.arm, self.backend),
             groups,
             self._storage,
             Graph(self.arm),

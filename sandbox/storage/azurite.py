@@ -255,6 +255,9 @@ class AzuriteStorage:
         """Raises ValueError: Azurite has no network rules, and reads from no other instance anyway."""
         raise ValueError("Azurite has no network rules")
 
+    def held(self, account: str) -> Mapping[tuple[str, str], tuple[int, int]] | None:
+        return None
+
     def counts(self) -> Mapping[str, Any]:
         return {}
 

@@ -97,6 +97,12 @@ class StorageBackend(Protocol):
             ValueError: the backend has no such rule.
         """
 
+    def held(self, account: str) -> Mapping[tuple[str, str], tuple[int, int]] | None:
+        """Blob type and tier -> bytes and number of what an account holds, snapshots too; None where that is unknown.
+
+        An account that does not exist holds nothing.
+        """
+
     def counts(self) -> Mapping[str, Any]:
         """What the accounts served: `read`, `write`, `delegation`, `by_operation`, `by_account`; empty if uncounted."""
 

@@ -81,6 +81,17 @@ class OwnStorage:
     def allow_pull(self, account: str, allowed: bool) -> None:
         self.service.set_rule(account, allow_pull=allowed)
 
+    def held(self, account: str) -> Mapping[tuple[str, str], tuple[int, int]] | None:
+        known = self.service.accounts.get(account)
+        sums: dict[tuple[str, str], tuple[int, int]] = {}
+        for container in known.containers.values() if known else ():
+            for blob in container.blobs.values():
+                for one in (blob, *blob.snapshots) if blob.committed else ():
+                    key = (one.type, one.tier or (known.default_tier if known else ""))
+                    size, number = sums.get(key, (0, 0))
+                    sums[key] = (size + one.size, number + 1)
+        return sums
+
     def counts(self) -> Mapping[str, Any]:
         return self.service.counters.snapshot()
 
