@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 from sandbox.arm import AnyResource, Arm
 from sandbox.armgovernance import Governance
 from sandbox.armgroups import Groups
+from sandbox.armmetrics import Metrics
 from sandbox.armoffer import Offers
 from sandbox.armstorage import Storage
 from sandbox.certificates import write_bundle, write_client_certificate, write_server_certificate
