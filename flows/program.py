@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.console import command, hint, leave, say, say_json, say_table, start
 from mappings.errors import ExitCode, FixTheInput
 from mappings.program_rules import Phase
+
+if TYPE_CHECKING:
+    from mappings.partner_scan import Found
 
 program_app = typer.Typer(no_args_is_help=True, help="The CSP program: its gates, and a partner's own integration.")
 
@@ -63,3 +67,47 @@ def program_check(
 
 def _spoken(phase: Phase) -> str:
     return phase.value.replace("-", " ")
+
+
+@program_app.command("scan-api")
+@command
+def program_scan_api(
+    paths: Annotated[list[Path], typer.Argument(help="Code and HTTP logs of a partner: files and folders.")],
+    json_: Json = False,
+) -> None:
+    """Find calls to Partner Center that do not exist for US Government, each with what takes its place."""
+    from mappings.partner_scan import found_to_json, scan_texts
+    from tasks.partner_files import load_partner_calls, read_files
+
+    start()
+    read = read_files(paths)
+    if not read.texts:
+        why = f" ({read.skipped[0].path}: {read.skipped[0].why})" if read.skipped else ""
+        raise FixTheInput(f"No readable text file was named{why}.", next_step="Name source code or HTTP logs.")
+    found = scan_texts(read.texts, load_partner_calls())
+    unseen = [one for one in read.skipped if one.text]
+    if json_:
+        skipped = [{"path": one.path, "why": one.why, "may_hold_calls": one.text} for one in read.skipped]
+        say_json({"files": len(read.texts), "findings": [found_to_json(one) for one in found], "skipped": skipped})
+    else:
+        _tell_findings(found, len(read.texts))
+    for one in read.skipped:
+        hint(f"not looked at: {one.path}: {one.why}")
+    if found or unseen:
+        hint("govlift: there are findings." if found else "govlift: not every file could be looked at.")
+        hint("  next: replace each call as it says, and scan again." if found else "  next: name those files again.")
+        leave(ExitCode.FINDINGS)
+
+
+def _tell_findings(found: Sequence[Found], files: int) -> None:
+    for kind in dict.fromkeys(one.call.id for one in found):
+        of_kind = [one for one in found if one.call.id == kind]
+        call = of_kind[0].call
+        say(call.title)
+        for one in of_kind:
+            say(f"  {one.place}: {one.text}" + ("" if one.sureness == "certain" else "   (likely)"))
+        say(f"  why: {call.why}")
+        say(f"  instead: {call.workaround}")
+        say(f"  source: {call.source}; how the call is written: {call.shape}")
+        say()
+    say(f"{len(found)} calls that do not exist for US Government, in {files} files.")
