@@ -20,7 +20,7 @@ from mappings.assess import assessment_to_json
 from mappings.errors import ExitCode, GovliftError
 from mappings.model import ContainerSurvey, Gap, Inventory
 from mappings.runs import RunKind
-from tasks.catalogue import load_catalogue
+from tasks.catalogue import load_catalogue, overlays_of, read_overlays
 from tasks.inventory import inventory as list_estate
 from tasks.inventory import open_spool, survey
 from tasks.publish import publish, report
@@ -43,6 +43,8 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         GovliftError: nothing could be assessed. Findings do not raise; they are in the outcome's exit code.
     """
     async with Bench(Path(config)) as bench, recorded(bench, RunKind.ASSESS) as book, _spool(bench) as kept:
+        # Wrong rule files are told before anything is asked.
+        rulebook = load_catalogue(read_overlays(overlays_of(bench.settings, bench.folder)))
         bench.source_session.prove()
         arm, graph, source = bench.source_arm(), bench.graph(), bench.settings.source
         group = source.management_group
@@ -53,9 +55,7 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         offer, unasked = target_offer(bench, seen)
         seen = replace(seen, gaps=(*seen.gaps, *unasked))
         target = bench.settings.target
-        assessment = judge(
-            seen, load_catalogue(), region_overrides=target.regions, default_region=target.region, offer=offer
-        )
+        assessment = judge(seen, rulebook, region_overrides=target.regions, default_region=target.region, offer=offer)
         bench.ledger.writer.save_assessment(book.run_id, assessment, now=now())
         kept.discard()
         value = gather(bench)

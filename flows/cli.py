@@ -11,6 +11,7 @@ import typer
 from flows.console import command, hint, leave, run_async, run_flow, say, say_json, say_table, start
 from flows.observe import Outcome, amount, duration
 from flows.program import program_app
+from flows.rules import rules_app
 from mappings.errors import ExitCode, FixTheInput, TryLater
 
 app = typer.Typer(
@@ -20,7 +21,6 @@ app = typer.Typer(
     help="Move a US government customer from commercial Azure to Azure Government under CSP.",
 )
 sandbox_app = typer.Typer(no_args_is_help=True, help="Two local clouds to try everything on.")
-rules_app = typer.Typer(no_args_is_help=True, help="The catalogue that verdicts come from.")
 evidence_app = typer.Typer(no_args_is_help=True, help="The manifests and their hash chain.")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(rules_app, name="rules")
@@ -163,6 +163,32 @@ def _tell_assessment(outcome: Outcome, as_json: bool, folder: Path | None) -> No
         hint("govlift: there are findings (not everything is ready, or not everything could be listed).")
         hint("  next: read the report, then run `govlift plan`.")
     leave(outcome.exit_code)
+
+
+@app.command()
+@command
+def offer(
+    config: Config = HERE,
+    out: Annotated[Path | None, typer.Option(help="File to write, for `assess --from ... --offer FILE`.")] = None,
+    json_: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Ask the target subscription what it offers: types, regions, SKUs, zones, policies. Writes nothing there."""
+    from flows.asking import export_offer
+
+    start(verbose=verbose)
+    told, text = run_async(lambda: export_offer(config, out))
+    if json_:
+        say(text.rstrip())
+    else:
+        say(f"{told.cloud}, subscription {told.subscription_id}, asked at {told.asked_at:%Y-%m-%d %H:%M} UTC")
+        parts = {"resource types": told.types, "SKUs": told.skus, "policies": told.policies, "not told": told.unasked}
+        say_table(("what", "number"), [(name, f"{len(part):,}") for name, part in parts.items()])
+        for one in told.unasked:
+            say(f"not told: {one.what} ({one.why})")
+        if out is not None:
+            say(f"written: {out}")
+    leave(ExitCode.FINDINGS if told.unasked else ExitCode.OK)
 
 
 @app.command()
@@ -337,29 +363,6 @@ def evidence_verify(config: Config = HERE, json_: Json = False) -> None:
             say(problem)
         say(f"head of the chain: {head}")
     leave(ExitCode.MISMATCH if problems else ExitCode.OK)
-
-
-@rules_app.command("list")
-@command
-def rules_list(json_: Json = False) -> None:
-    """All rules of the catalogue."""
-    from tasks.catalogue import load_catalogue
-
-    rules = load_catalogue().rules
-    if json_:
-        say_json([{"id": r.id, "verdict": r.verdict, "checked": r.checked, "confidence": r.confidence} for r in rules])
-    else:
-        say_table(("rule", "verdict", "checked"), [(r.id, r.verdict.value, r.checked) for r in rules])
-
-
-@rules_app.command("explain")
-@command
-def rules_explain(resource_id: str, config: Config = HERE) -> None:
-    """Why a resource of the newest assessment has its verdict."""
-    from flows.standing import explain_resource
-
-    for line in explain_resource(config, resource_id):
-        say(line)
 
 
 @sandbox_app.command("up")

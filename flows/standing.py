@@ -1,4 +1,4 @@
-"""Where a migration stands, from its ledger: `status`, `report`, `rules explain`, `evidence verify`; no network."""
+"""Where a migration stands, from its ledger: `status`, `report`, `evidence verify`; no network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from flows.reporting import gather, last_copy
 from flows.wiring import Bench
-from mappings.errors import FixTheInput
 from mappings.states import ShardState
 
 
@@ -69,22 +68,3 @@ def check_evidence_of(config: Path) -> tuple[list[str], int, str]:
     reader = bench.ledger.reader
     problems = check_evidence(bench.folder, reader)
     return problems, len(list(bench.evidence.rglob("*.parquet"))), reader.head().hash
-
-
-def explain_resource(config: Path, resource_id: str) -> list[str]:
-    """The verdict of one resource, and how the catalogue came to it.
-
-    Raises:
-        FixTheInput: the resource is not in the newest assessment.
-    """
-    from mappings.rulecheck import explain
-    from tasks.catalogue import load_catalogue
-
-    assessment = Bench(config).ledger.reader.assessment()
-    resources = assessment.inventory.resources if assessment else ()
-    found = next((r for r in resources if r.id.lower() == resource_id.lower()), None)
-    if found is None:
-        raise FixTheInput(
-            f"{resource_id} is not in the newest assessment.", next_step="Take an id from `govlift assess --json`."
-        )
-    return explain(load_catalogue(), found)

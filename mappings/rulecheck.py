@@ -63,14 +63,12 @@ def applies(book: Rulebook, rule: Rule, example: Mapping[str, Any]) -> bool:
     return rule.id == verdict.rule or any(rule.id == finding.rule for finding in verdict.findings)
 
 
-def check_rules(book: Rulebook, facts: TypeFacts, *, today: date, limit_days: int, own: Iterable[str]) -> list[Problem]:
-    """Everything that is wrong or doubtful about the rules.
+def check_rules(book: Rulebook, facts: TypeFacts, *, own: Iterable[str]) -> list[Problem]:
+    """Everything that is wrong or doubtful about the rules, their age aside.
 
     Args:
         book: the catalogue with overlays; what a file alone can tell was refused when it was parsed.
         facts: the types that exist.
-        today: for the age of rules.
-        limit_days: a rule checked longer ago is stale.
         own: files of the catalogue itself. A type that `facts` do not know is an error there and a warning in an
             overlay, whose author may know a type that is newer than this release.
     """
@@ -78,11 +76,6 @@ def check_rules(book: Rulebook, facts: TypeFacts, *, today: date, limit_days: in
     problems = []
     for rule in book.rules:
         found = [*_examples(book, rule), *_reach(book, rule), *_types(rule, facts, rule.file in shipped)]
-        if stale(rule, today, limit_days):
-            days = (today - rule.checked).days
-            found.append(
-                (Weight.WARNING, f"it was checked {days} days ago ({rule.checked}), the limit is {limit_days}")
-            )
         problems += [Problem(weight, book.place(rule.id), rule.id, what) for weight, what in found]
     return problems
 
@@ -157,7 +150,7 @@ def explain(book: Rulebook, resource: Resource, *, region: str = "") -> list[str
         f"  source: {verdict.source or 'none'}, checked {verdict.checked or 'never'}",
     ]
     for use in book.used([verdict]):
-        lines += [f"  says {conflict}" for conflict in use.conflicts]
+        lines += [f"  sources disagree: {conflict}" for conflict in use.conflicts]
         if use.overrides:
             lines.append(f'  overrides: "{use.overrides}", which says {use.overridden_verdict}: {use.because}')
     lines += [f"  also: {one.verdict} by {one.rule}: {one.reason}" for one in verdict.findings]
@@ -217,7 +210,7 @@ def _rule_lines(rule: Rule) -> list[str]:
     lines = [f"    why: {rule.reason}"]
     if rule.differences:
         lines.append(f"    what differs: {rule.differences}")
-    lines += [f"    says {conflict}" for conflict in rule.conflicts]
+    lines += [f"    sources disagree: {conflict}" for conflict in rule.conflicts]
     if rule.remedy:
         lines.append(f"    do: {rule.remedy}")
     return [*lines, f"    source: {rule.source}"]

@@ -8,8 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from mappings.errors import FixTheInput
-from mappings.retirements import Retirement, parse_retirements
+from mappings.retirements import Retirement, check_retirements, parse_retirements
 from mappings.rulebook import Rulebook
+from mappings.settings import Settings
 from mappings.typefacts import TypeFacts, parse_type_facts
 
 
@@ -54,6 +55,16 @@ def load_retirements() -> tuple[Retirement, ...]:
     """Every announced retirement that the catalogue knows of."""
     table = files("mappings") / "catalogue" / "retirements.csv"
     return parse_retirements(table.read_text("utf-8"), name="catalogue/retirements.csv")
+
+
+def check_retirement_table(book: Rulebook) -> list[str]:
+    """Where the table of retirements and the rules contradict each other."""
+    return check_retirements(load_retirements(), book)
+
+
+def overlays_of(settings: Settings, folder: Path) -> list[Path]:
+    """The rule files that `[assess] overlays` names, beside migration.toml in `folder`."""
+    return [folder / name for name in settings.assess.overlays]
 
 
 def read_overlays(paths: Iterable[Path]) -> dict[str, str]:
