@@ -120,7 +120,10 @@ def scan_endpoints(
         for path, text in _texts(resource, table):
             if table.may_hold(text):
                 for use in _hosts_in(resource, path, text, table, renamed or {}):
-                    (unknown if use.work is Work.UNKNOWN else uses)[use.resource_id, use.path, use.host] = use
+                    # A service may tell one address under many names; one row is enough.
+                    place = "" if use.setting is Setting.OWN_ENDPOINT else use.path
+                    found = unknown if use.work is Work.UNKNOWN else uses
+                    found.setdefault((use.resource_id, place, use.host), use)
             if "." in text:
                 for host in set(other_hosts(text, table)):
                     others[host] += 1
@@ -240,7 +243,7 @@ def _service_tags(
         if name.lower() in table.tags.missing:
             note = f"{table.tags.source.title}: the list of Azure Government does not have it."
             yield EndpointUse(*common, "", (), name, "Service tag", Work.UNKNOWN, note)
-        elif region:
+        elif region and region.lower() not in table.tags.no_regions:
             target = region_of(normal(region)) if region_of else ""
             becomes = f"{name}.{table.tags.regions[target]}" if target in table.tags.regions else ""
             note = "The tag names a commercial region." + ("" if becomes else " Decide on the target region first.")

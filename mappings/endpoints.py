@@ -23,7 +23,7 @@ _NO_LABEL_AFTER = r"(?![A-Za-z0-9_-]|\.[A-Za-z0-9_-])"
 _FRONT = re.compile(r"[A-Za-z0-9_.*-]*$")
 _LONGEST_HOST = 255
 _ADDRESS = re.compile(
-    r"(?:://|\btcp:|\b(?:Server|Host|HostName|Data Source|Address)\s*=\s*)(?:[^/@\s;\"']{0,200}@)?"
+    r"(?:://|\btcp:|\b(?:Server|Host|HostName|Data Source)\s*=\s*)(?:[^/@\s;\"']{0,200}@)?"
     r"((?:[A-Za-z0-9_*-]+\.)+[A-Za-z]{2,24})(?![A-Za-z0-9_-])",
     re.IGNORECASE,
 )
@@ -91,6 +91,8 @@ class ServiceTags:
     """Names of properties, in lower case, that hold service tags."""
     regions: Mapping[str, str]
     """Region -> its spelling inside a tag."""
+    no_regions: frozenset[str]
+    """Second parts of tags, in lower case, that are no regions."""
     source: EndpointSource
 
 
@@ -207,6 +209,7 @@ def parse_endpoints(text: str, *, origin: str) -> EndpointTable:
             frozenset(map(str.lower, tags["missing"])),
             frozenset(tags["paths"]),
             tags["regions"],
+            frozenset(tags["no_regions"]),
             sources[tags["source"]],
         )
         keep = {one["host"]: one["why"] for one in data["keep"]}

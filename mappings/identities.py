@@ -229,17 +229,21 @@ def _governed(rows: Iterable[Resource], table: IdentityTable) -> Iterator[Use]:
 
 
 def _assignment(given: Mapping[str, Any], scope: str, custom: Mapping[str, str], table: IdentityTable) -> Use:
-    role_id = str(given.get("roleDefinitionId") or "").rpartition("/")[2].lower()
-    role = str(given.get("roleDefinitionName") or table.roles.get(role_id) or custom.get(role_id) or f"role {role_id}")
+    # In a template the id may stand inside an expression.
+    ids = GUID.findall(str(given.get("roleDefinitionId") or ""))
+    role_id = ids[-1].lower() if ids else ""
+    unnamed = f"role {role_id}" if role_id else "a role that a template works out"
+    role = str(given.get("roleDefinitionName") or table.roles.get(role_id) or custom.get(role_id) or unnamed)
     notes = []
     if role_id in custom:
         notes.append("custom role: its definition has to be created in the target first")
-    elif role_id not in table.roles and not given.get("roleDefinitionName"):
+    elif role_id and role_id not in table.roles and not given.get("roleDefinitionName"):
         notes.append("not among the roles known here: built-in or custom, look it up by its id")
     if given.get("condition"):
         notes.append("has a condition, which may name ids of the source")
-    principal = str(given.get("principalId") or "").lower()
-    return Use(principal, str(given.get("principalType") or ""), "role assignment", role, scope, "; ".join(notes))
+    principal, told = _principal(str(given.get("principalId") or ""))
+    kind = str(given.get("principalType") or "")
+    return Use(principal, kind, "role assignment", role, scope, "; ".join([*told, *notes]))
 
 
 def _named(resources: Iterable[Resource], table: IdentityTable) -> Iterator[Use]:
@@ -263,8 +267,15 @@ def _use_at(resource: Resource, place: Place, value: str, holder: Any) -> Use:
         named = next((str(found) for found, _ in _at(resource.properties, place.name) if found), "")
         what = named or what
     kind = str(holder.get("principalType") or "") if isinstance(holder, Mapping) else ""
-    principal = value.lower() if GUID.fullmatch(value) else value
-    return Use(principal, kind, place.use, what, resource.id)
+    principal, told = _principal(value)
+    return Use(principal, kind, place.use, what, resource.id, "; ".join(told))
+
+
+def _principal(value: str) -> tuple[str, list[str]]:
+    """The id as it is compared, and what is to be said of it. A template may only work it out at deployment."""
+    if value.startswith("["):
+        return "", ["a template works the principal out at deployment"]
+    return value.lower() if GUID.fullmatch(value) else value, []
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
