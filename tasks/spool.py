@@ -265,7 +265,14 @@ def _open(path: Path | None) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     # The connection is made in the thread of the task and read in that of the flow, one after the other.
     connection = sqlite3.connect(path or ":memory:", timeout=5, isolation_level=None, check_same_thread=False)
-    for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL", "cache_size = -16000"):
+    # Rows have one to two KiB; in pages of the usual 4 KiB each would get one to itself.
+    for pragma in (
+        "page_size = 32768",
+        "locking_mode = EXCLUSIVE",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "cache_size = -16000",
+    ):
         try:
             connection.execute(f"PRAGMA {pragma}")
         except sqlite3.OperationalError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from sandbox.estates.model import AccountSpec, CloudSpec, Estate, ProviderSpec, SubscriptionSpec
+from sandbox.estates.model import AccountSpec, CloudSpec, Estate, ManagementGroupSpec, ProviderSpec, SubscriptionSpec
 
 SOURCE_TENANT = "11111111-1111-1111-1111-111111111111"
 TARGET_TENANT = "22222222-2222-2222-2222-222222222222"
@@ -76,6 +76,24 @@ _CLASSIC = resource(
     "oldstore",
     properties={"accountType": "Standard-GRS", "endpoints": ["https://oldstore.blob.core.windows.net/"]},
 )
+ROLE, POLICY, LOCK = (
+    "Microsoft.Authorization/roleAssignments",
+    "Microsoft.Authorization/policyAssignments",
+    ("Microsoft.Authorization/locks"),
+)
+GROUP = "county"
+_AT_GROUP = f"/providers/Microsoft.Management/managementGroups/{GROUP}"
+GOVERNANCE = tuple(
+    {"id": f"{scope}/providers/{kind}/{name}", "name": name, "type": kind, "properties": {"scope": scope}}
+    for scope, kind, name in (
+        (_AT_GROUP, ROLE, "above"),
+        (_AT_GROUP, POLICY, "allowed-regions"),
+        (f"/subscriptions/{MAIN}", ROLE, "reader"),
+        (f"/subscriptions/{MAIN}/resourceGroups/rg-app", ROLE, "writer"),
+        (f"/subscriptions/{MAIN}/resourceGroups/rg-app", LOCK, "keep"),
+        (f"/subscriptions/{CROWDED}", POLICY, "tags"),
+    )
+)
 _NETWORK = _provider("Microsoft.Network", networkInterfaces=("2024-05-01",), virtualNetworks=("2024-05-01",))
 _CLASSIC_STORAGE = _provider("Microsoft.ClassicStorage", storageAccounts=("2016-11-01",))
 _RESOURCES = _provider("Microsoft.Resources", resourceGroups=("2025-04-01", "2021-04-01"), resources=("2021-04-01",))
@@ -107,10 +125,15 @@ COMMERCIAL = CloudSpec(
         _CLASSIC,
         _NIC,
         resource(MAIN, "rg-closed", "Microsoft.Network/virtualNetworks", "secret-net"),
+        *GOVERNANCE,
         resource(MAIN, "rg-hidden", "Microsoft.Network/virtualNetworks", "v"),
         *(resource(CROWDED, "rg-many", "Microsoft.Network/virtualNetworks", f"net{n:04}") for n in range(MANY)),
     ),
     denied=(CLOSED_GROUP, UNLISTED_GROUP),
+    management_groups=(
+        ManagementGroupSpec("tenant"),
+        ManagementGroupSpec(GROUP, parent="tenant", subscriptions=(MAIN, CROWDED)),
+    ),
     accounts=(AccountSpec("countydata", _KEY), AccountSpec("oldstore", _KEY, classic=True)),
 )
 GOVERNMENT = CloudSpec(

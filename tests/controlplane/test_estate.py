@@ -68,6 +68,30 @@ def test_many_pages_are_all_read(source_arm: SourceArm, graph: GraphReader) -> N
     assert found.gaps == ()
 
 
+@pytest.mark.parametrize("refused", ["", GRAPH])
+def test_what_governs_resources_is_listed_beside_them(
+    clouds: Clouds, source_arm: SourceArm, graph: GraphReader, refused: str
+) -> None:
+    """By Resource Graph, and where that refuses by ARM's lists: the same, inherited ones once.
+
+    Breaks when an assignment at the management group comes once for each subscription, or as a resource of the estate.
+    """
+    if refused:
+        clouds.fault(refused, status=403, code="AuthorizationFailed")
+    found = take_inventory(source_arm, graph, management_group="tenant", now=NOW)
+    assert sorted(one.id for one in found.governance) == sorted(str(body["id"]) for body in estate.GOVERNANCE)
+    assert all(one.properties for one in found.governance)
+    assert not [one for one in found.resources if one.type.startswith("Microsoft.Authorization")]
+
+
+def test_refused_governance_is_a_gap(clouds: Clouds, source_arm: SourceArm, graph: GraphReader) -> None:
+    clouds.fault("commercial arm GET .*/Microsoft.Authorization/", status=403, code="AuthorizationFailed")
+    clouds.fault(GRAPH, status=403, code="AuthorizationFailed")
+    gaps = take(source_arm, graph, estate.MAIN, estate.CROWDED).gaps
+    for words in ("the role assignments of this subscription and of 1 more", "the policy assign", "the locks"):
+        assert any(words in gap.what and gap.remedy for gap in gaps), words
+
+
 @pytest.mark.slow
 def test_graph_quota_is_waited_for(source: Session) -> None:
     """18 small pages need more than the 15 queries that one window of five seconds allows.
