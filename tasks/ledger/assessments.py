@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import Connection, Table, insert, select
 
@@ -28,6 +28,15 @@ from mappings.offer import Offer
 from tasks.ledger import schema
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """Values that lie on disk as `compact_json` wrote them."""
+
+    def stored(self) -> Iterator[str]: ...
+
+
 _BATCH = 5000
 
 
@@ -47,12 +56,15 @@ def store_assessment(connection: Connection, run_id: str, assessment: Assessment
             run_id=run_id, taken_at=taken.taken_at, resources=len(taken.resources), body=compact_json(head)
         )
     )
-    _fill(connection, schema.resource, run_id, ({"id": r.id, "type": r.type, "body": r} for r in taken.resources))
+    _fill(connection, schema.resource, run_id, _resource_rows(taken.resources))
     _fill(
         connection,
         schema.verdict,
         run_id,
-        ({"resource_id": v.resource_id, "verdict": v.verdict.value, "body": v} for v in assessment.verdicts),
+        (
+            {"resource_id": v.resource_id, "verdict": v.verdict.value, "body": compact_json(v)}
+            for v in assessment.verdicts
+        ),
     )
     parts: list[tuple[Table, Sequence[object]]] = [
         (schema.gap, taken.gaps),
@@ -64,7 +76,7 @@ def store_assessment(connection: Connection, run_id: str, assessment: Assessment
         (schema.governance, taken.governance),
     ]
     for table, values in parts:
-        _fill(connection, table, run_id, ({"body": value} for value in values))
+        _fill(connection, table, run_id, ({"body": text} for text in _texts(values)))
 
 
 def load_assessment(connection: Connection, run_id: str) -> Assessment:
@@ -101,10 +113,23 @@ def scope_of(body: str) -> tuple[str, str, str]:
     return head["cloud"], head["tenant_id"], head["scope"]
 
 
+def _texts(values: Sequence[object]) -> Iterator[str]:
+    """The values as JSON. What lies on disk as JSON already (`tasks.spool`) is passed on and never decoded."""
+    if isinstance(values, Stored):
+        return values.stored()
+    return map(compact_json, values)
+
+
+def _resource_rows(resources: Sequence[Resource]) -> Iterator[dict[str, Any]]:
+    for text in _texts(resources):
+        plain = json.loads(text)
+        yield {"id": plain["id"], "type": plain["type"], "body": text}
+
+
 def _fill(connection: Connection, table: Table, run_id: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows whose `body` is JSON, numbered as they come."""
     numbered: Iterator[dict[str, Any]] = (
-        {**row, "run_id": run_id, "position": position, "body": compact_json(row["body"])}
-        for position, row in enumerate(rows)
+        {**row, "run_id": run_id, "position": position} for position, row in enumerate(rows)
     )
     while batch := list(itertools.islice(numbered, _BATCH)):
         connection.execute(insert(table), batch)
