@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from mappings.apiversion import newest_shared
 from mappings.livetarget import LiveTarget, open_regions
 from mappings.model import Finding, Resource, TargetChoice
 from mappings.offer import PolicyKind, TargetPolicy
@@ -117,9 +118,8 @@ def _zones_of_type(
 
 
 def _zone_found(what: str, missing: list[str], having: list[str], region: str, asked: date) -> Found:
-    word = "zone" if len(missing) == 1 else "zones"
-    have = f"only in zone {', '.join(having)}" if having else "in no availability zone"
-    reason = f"It asks for {word} {', '.join(missing)}; the target offers {what} in {region} {have} ({asked})."
+    have = f"only in {_zones(having)}" if having else "in no availability zone"
+    reason = f"It asks for {_zones(missing)}; the target offers {what} in {region} {have} ({asked})."
     remedy = (
         f"Use zone {_either(having)}, or deploy without zones."
         if having
@@ -127,7 +127,11 @@ def _zone_found(what: str, missing: list[str], having: list[str], region: str, a
     )
     source = "Zones in the target subscription's own lists (providers, SKUs, locations)"
     found = Finding(ZONE_RULE, VerdictKind.READY_WITH_CHANGES, reason, source, asked, remedy)
-    return Found(found, f"no {word} {', '.join(missing)} in {region}")
+    return Found(found, f"no {_zones(missing)} in {region}")
+
+
+def _zones(zones: list[str]) -> str:
+    return f"zone {zones[0]}" if len(zones) == 1 else f"zones {', '.join(zones[:-1])} and {zones[-1]}"
 
 
 def _policies(
@@ -182,7 +186,7 @@ def _policy_found(policy: TargetPolicy, type_name: str, denied: str, asked: date
         PolicyKind.ALLOWED_VM_SIZES: f"virtual machines of size {denied}",
     }.get(kind, f"the type {type_name}")
     sku = kind in (PolicyKind.ALLOWED_STORAGE_SKUS, PolicyKind.ALLOWED_VM_SIZES) and bool(policy.values)
-    exempt = "have its owner exempt the migration's resource groups or change the assignment"
+    exempt = "ask the owner of the policy to exempt the migration's resource groups or to change the assignment"
     region = kind in (PolicyKind.ALLOWED_LOCATIONS, PolicyKind.ALLOWED_GROUP_LOCATIONS)
     first = "Take one that it allows, or " if sku else "Name an allowed target region, or " if region else ""
     remedy = f"{first}{exempt if first else exempt[0].upper() + exempt[1:]}."
@@ -202,7 +206,7 @@ def previews_only(resource_type: str, live: LiveTarget, newest_of_source: str, a
     listed = live.listed(resource_type)
     if listed is None or not newest_of_source or not listed.api_versions:
         return None
-    if any("-" not in version[10:] for version in listed.api_versions):
+    if newest_shared(listed.api_versions):
         return None
     reason = (
         f"The target lists {resource_type} only in the preview API version {listed.api_versions[0]} ({asked}); the "

@@ -22,6 +22,7 @@ from mappings.report_files import files_section
 from mappings.report_identities import identities_section
 from mappings.report_json import report_digest, report_from_json, report_to_json
 from mappings.report_limits import findings_section, gaps_section, limits_section
+from mappings.report_live import live_section
 from mappings.report_model import SCHEMA_VERSION, Report
 from mappings.report_names import names_section
 from mappings.report_objects import differences_section, exceptions_section
@@ -55,6 +56,7 @@ _SECTIONS = (
     gaps_section,
     files_section,
     changes_section,
+    live_section,
     targets_section,
     identities_section,
     endpoints_section,

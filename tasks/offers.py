@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from mappings.apiversion import newest_shared
 from mappings.errors import AskForApproval, GovliftError
 from mappings.offer import NameAnswer, NewestVersion, Offer, OfferedType, Sku, TargetPolicy, Unasked, ZonesAt
 from mappings.offerbodies import skus_of, zones_of
 from mappings.policies import definition_of, is_set, to_read, understand
 from mappings.regions import normal
-from tasks.clients.management import newest_shared
 
 if TYPE_CHECKING:
     from tasks.clients.arm import SourceArm, TargetArm

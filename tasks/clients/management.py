@@ -6,7 +6,6 @@ types", "Understand how Azure Resource Manager throttles requests" (learn.micros
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.pipeline.policies import RetryPolicy
 
+from mappings.apiversion import newest_shared
 from mappings.errors import FixTheInput
 from tasks.clients.errors import translated
 
@@ -60,12 +60,6 @@ class ProviderType:
     """Whether its provider is registered in the subscription."""
     zones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Region as spelt by ARM -> zones in which the type can be made there; empty where ARM says nothing of zones."""
-
-
-def newest_shared(offered: Iterable[str], *, oldest: str = "", newest: str = "9999") -> str:
-    """The newest stable version between `oldest` and `newest` that is offered; "" where there is none."""
-    stable = (v for v in offered if re.fullmatch(r"\d{4}-\d\d-\d\d", v))
-    return max((v for v in stable if oldest <= v <= newest), default="")
 
 
 class Management:

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mappings.apiversion import newest_shared
 from mappings.errors import GovliftError
 from tasks.clients.armlist import ArmReader
 from tasks.clients.errors import translated
-from tasks.clients.management import Management, newest_shared
+from tasks.clients.management import Management
 
 Body = Mapping[str, Any]
 

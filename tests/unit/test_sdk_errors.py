@@ -17,6 +17,7 @@ from azure.core.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mappings.apiversion import newest_shared
 from mappings.clouds import COMMERCIAL, GOVERNMENT
 from mappings.errors import (
     AskForApproval,
@@ -36,7 +37,7 @@ from mappings.errors import (
 from tasks.clients.accounts import part_of, type_in
 from tasks.clients.errors import Answer, Sent, object_error, object_errors, translated
 from tasks.clients.graph import seconds_in
-from tasks.clients.management import newest_shared, permitted
+from tasks.clients.management import permitted
 from tasks.clients.redact import clean
 from tasks.clients.session import HostGuard
 from tasks.clients.signin import sign_in_refused
