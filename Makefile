@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ORACLE := tests/oracle/node_modules/.ready
+AUDITOR := tests/accessibility/node_modules/.ready
 UV := 0.13.9
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 demo: setup ## migrate the sample customer between two local clouds; report in build/demo
 	@$(BIN)/govlift demo --dir build/demo
 
-test: setup $(ORACLE) ## every test, with Azurite as the oracle
+test: setup $(ORACLE) $(AUDITOR) ## every test, with Azurite as the oracle and the report in Chromium
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 check: setup lint types layers unit ## format, lint, strict types, layers, unit tests; under a minute
@@ -56,5 +57,10 @@ $(ORACLE): tests/oracle/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/oracle && touch $@; \
 	else echo "npm is missing: the Azurite half of the conformance suite will be skipped by name"; fi
 
+# axe-core and a Chromium for machines without one; a system Chromium is used where there is one.
+$(AUDITOR): tests/accessibility/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix tests/accessibility && touch $@; \
+	else echo "npm is missing: the audit of the report page will be skipped by name"; fi
+
 clean: ## remove everything that was built
-	rm -rf build $(VENV) tests/oracle/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf build $(VENV) tests/oracle/node_modules tests/accessibility/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
