@@ -15,6 +15,7 @@ from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.settings import Settings
 from mappings.states import Change, Outcome
 from tasks.manifests import read_manifest
+from tasks.movetables import load_move_tables
 from tasks.scanning import load_scanners
 
 # Beyond this a report is no longer read by people; the manifests have every row.
@@ -65,6 +66,7 @@ def gather(bench: Bench) -> Report:
         previous=reader.assessment_before(),
         program=standing_of(bench),
         scanners=load_scanners(),
+        moves=load_move_tables(),
     )
 
 

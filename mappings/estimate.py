@@ -109,7 +109,7 @@ def rates_of(pace: Pace, runs: Sequence[RunRecord]) -> Rates:
         else:
             paces.append(moved / seconds)
     spread, spread_from = _spread(bandwidths, paces)
-    assumed = "assumed in [pace] of the settings"
+    assumed = "assumed: [pace] of the settings, or its default"
     return Rates(
         bytes_per_second=median(bandwidths) if bandwidths else pace.mib_per_second * MIB,
         objects_per_second=median(paces) if paces else pace.objects_per_second,

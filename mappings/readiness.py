@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mappings.model import Assessment
+from mappings.movetables import MoveTables
 from mappings.plan import Plan
 from mappings.program_check import ProgramStanding
 from mappings.report_assumptions import assumptions_section
 from mappings.report_balance import balance_flags, balance_section
 from mappings.report_changes import changes_section
 from mappings.report_conditions import blockers_section, unknowns_section
+from mappings.report_copytime import copytime_section
 from mappings.report_data import data_section, results_section, runs_section
 from mappings.report_endpoints import endpoints_section
 from mappings.report_facts import ReportHead, gather_facts, head_of, standing_shards
@@ -22,12 +24,17 @@ from mappings.report_files import files_section
 from mappings.report_identities import identities_section
 from mappings.report_json import report_digest, report_from_json, report_to_json
 from mappings.report_limits import findings_section, gaps_section, limits_section
+from mappings.report_listers import subscriptions_section
 from mappings.report_live import live_section
+from mappings.report_losses import governance_section, losses_section
 from mappings.report_model import SCHEMA_VERSION, Report
 from mappings.report_names import names_section
 from mappings.report_objects import differences_section, exceptions_section
+from mappings.report_packages import packages_section
 from mappings.report_program import program_section
 from mappings.report_resources import readiness_section, register_section
+from mappings.report_risks import risks_section
+from mappings.report_runbook import runbook_section
 from mappings.report_sources import sources_section
 from mappings.report_story import brief_of, in_order, risks_of
 from mappings.report_summary import SIGNATURES, cover_of, sentences_of, tiles_of
@@ -61,7 +68,13 @@ _SECTIONS = (
     identities_section,
     endpoints_section,
     names_section,
+    packages_section,
     data_section,
+    copytime_section,
+    runbook_section,
+    losses_section,
+    governance_section,
+    risks_section,
     results_section,
     exceptions_section,
     differences_section,
@@ -72,6 +85,7 @@ _SECTIONS = (
     assumptions_section,
     sources_section,
     register_section,
+    subscriptions_section,
 )
 
 
@@ -87,6 +101,7 @@ def build_report(
     shards: Sequence[ShardRecord] = (),
     previous: Assessment | None = None,
     scanners: Scanners | None = None,
+    moves: MoveTables | None = None,
     program: ProgramStanding | None = None,
 ) -> Report:
     """Build the whole report.
@@ -106,6 +121,7 @@ def build_report(
         program: where the CSP program stands; None where nobody judged it.
         scanners: the tables for names, endpoints and identities; without them their sections say that nothing was
             looked for.
+        moves: the tables for packages, volumes and losses; without them their sections say that nothing was made.
     """
     facts = gather_facts(
         settings=settings,
@@ -118,6 +134,7 @@ def build_report(
         version=version,
         previous=previous,
         scanners=scanners,
+        moves=moves,
         program=program,
     )
     flags = balance_flags(facts)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mappings.model import Assessment, Resource, Verdict
+from mappings.moves import Moves, decide_moves
+from mappings.movetables import MoveTables
 from mappings.objects import Tally
 from mappings.plan import CopyShard, CreateResourceGroup, CreateStorageAccount, Plan
 from mappings.program_check import ProgramStanding
@@ -121,6 +123,9 @@ class Facts:
     scanners: Scanners | None = None
     """Tables for names, endpoints and identities; None where they were not handed in."""
 
+    moves: Moves | None = None
+    """Packages, volumes, copy time and losses; None where the tables for them were not handed in."""
+
     @property
     def subscriptions(self) -> dict[str, str]:
         """Id in lower case -> the name that readers see."""
@@ -161,6 +166,7 @@ def gather_facts(
     version: str,
     previous: Assessment | None = None,
     scanners: Scanners | None = None,
+    moves: MoveTables | None = None,
     program: ProgramStanding | None = None,
 ) -> Facts:
     """Put the parts in order. Arguments as in `mappings.readiness.build_report`."""
@@ -178,8 +184,18 @@ def gather_facts(
         settings=settings if isinstance(settings, Settings) else None,
         previous=previous,
         scanners=scanners,
+        moves=_moves(assessment, moves, settings, ordered),
         program=program,
     )
+
+
+def _moves(
+    assessment: Assessment, tables: MoveTables | None, settings: Settings | ReportHead, runs: Sequence[RunRecord]
+) -> Moves | None:
+    if tables is None:
+        return None
+    pace = settings.pace if isinstance(settings, Settings) else None
+    return decide_moves(assessment, tables, pace=pace, runs=runs)
 
 
 def _subscription_names(assessment: Assessment) -> dict[str, str]:
