@@ -99,15 +99,21 @@ def program_scan_api(
         leave(ExitCode.FINDINGS)
 
 
+_MOST_PLACES = 20
+"""Places of one kind of call that a person is shown; a log may have a million."""
+
+
 def _tell_findings(found: Sequence[Found], files: int) -> None:
     for kind in dict.fromkeys(one.call.id for one in found):
         of_kind = [one for one in found if one.call.id == kind]
         call = of_kind[0].call
         say(call.title)
-        for one in of_kind:
+        for one in of_kind[:_MOST_PLACES]:
             say(f"  {one.place}: {one.text}" + ("" if one.sureness == "certain" else "   (likely)"))
+        if len(of_kind) > _MOST_PLACES:
+            say(f"  and {len(of_kind) - _MOST_PLACES:,} more places; --json lists them all")
         say(f"  why: {call.why}")
         say(f"  instead: {call.workaround}")
         say(f"  source: {call.source}; how the call is written: {call.shape}")
         say()
-    say(f"{len(found)} calls that do not exist for US Government, in {files} files.")
+    say(f"{len(found):,} calls that do not exist for US Government, in {files} files.")

@@ -51,6 +51,10 @@ class Pattern:
     call: Call
     form: Form
     regex: re.Pattern[str]
+    starts: str
+    """In lower case: a match begins with it, or with "get" and it."""
+    holds: str
+    """In lower case: a text without it has no match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +127,22 @@ def parse_partner_calls(text: str, *, origin: str) -> PartnerCalls:
             one.leaves,
         )
         calls.append(call)
-        patterns += [Pattern(call, Form.REST, rest_pattern(path)) for path in one.rest]
-        patterns += [Pattern(call, Form.SDK, chain_pattern(chain)) for chain in one.sdk]
-        patterns += [Pattern(call, Form.CMDLET, _whole(name, r"[\w-]")) for name in one.cmdlets]
-        patterns += [Pattern(call, Form.IMPORT, _whole(name, r"[\w]")) for name in one.imports]
-        patterns += [Pattern(call, Form.HOST, _whole(name, r"[\w.-]")) for name in one.hosts]
+        patterns += _patterns(one, call)
     return PartnerCalls(tuple(calls), tuple(patterns), data.checked)
+
+
+def _patterns(one: _Call, call: Call) -> list[Pattern]:
+    found = []
+    for path in one.rest:
+        parts = path.lower().split("/")
+        found.append(Pattern(call, Form.REST, rest_pattern(path), parts[0], parts[-1]))
+    for chain in one.sdk:
+        names = chain.lower().replace("()", "").split(".")
+        found.append(Pattern(call, Form.SDK, chain_pattern(chain), names[0], names[-1]))
+    whole = ((Form.CMDLET, one.cmdlets, r"[\w-]"), (Form.IMPORT, one.imports, r"\w"), (Form.HOST, one.hosts, r"[\w.-]"))
+    for form, words, part in whole:
+        found += [Pattern(call, form, _whole(word, part), word.lower(), word.lower()) for word in words]
+    return found
 
 
 def _cited(sources: Iterable[_Source]) -> str:
@@ -149,7 +163,7 @@ _SEGMENT = (
 
 
 def rest_pattern(path: str) -> re.Pattern[str]:
-    """`customers/{}/users` as it stands in code and logs, also with `\\/`; `{}` is one segment, however put together."""
+    """`customers/{}/users` as it stands in code and logs, also with `\\/`; `{}` is one segment in any spelling."""
     parts = r"\\?/".join(_SEGMENT if part == "{}" else re.escape(part) for part in path.split("/"))
     return re.compile(rf"(?<![\w.-]){parts}(?![\w-])", re.IGNORECASE)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mappings.partner_calls import Call, Form, PartnerCalls
+from mappings.partner_calls import Call, Form, PartnerCalls, Pattern
 
 PARTNER_HOSTS = ("api.partnercenter.microsoft.com", "api.partner.microsoft.com", "api.cp.microsoft.com")
 
@@ -89,11 +89,10 @@ def _scan(
     name: str, text: str, calls: PartnerCalls, *, same_file: bool, anywhere: bool, entry: int = 0
 ) -> Iterator[Found]:
     hits = []
-    for pattern in calls.patterns:
-        for match in pattern.regex.finditer(text):
-            hit = _judge(text, match, pattern.call, pattern.form, same_file=same_file, anywhere=anywhere)
-            if hit is not None:
-                hits.append(hit)
+    for pattern, match in _matches(text, calls):
+        hit = _judge(text, match, pattern.call, pattern.form, same_file=same_file, anywhere=anywhere)
+        if hit is not None:
+            hits.append(hit)
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
     told: set[tuple[int, str]] = set()
     end = -1
@@ -105,6 +104,26 @@ def _scan(
         if (line, hit.call.id) not in told:
             told.add((line, hit.call.id))
             yield Found(name, line, "entry" if entry else "line", hit.call, hit.form, hit.text, hit.sureness)
+
+
+def _matches(text: str, calls: PartnerCalls) -> Iterator[tuple[Pattern, re.Match[str]]]:
+    """Where a pattern matches. A regular expression is only tried where its first word stands: logs are long."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        # A few letters grow in lower case; then only ASCII is lowered, so that places stay the same.
+        lower = "".join(letter.lower() if letter.isascii() else letter for letter in text)
+    places: dict[str, list[int]] = {}
+    for pattern in calls.patterns:
+        if pattern.holds not in lower:
+            continue
+        if pattern.starts not in places:
+            places[pattern.starts] = [found.start() for found in re.finditer(re.escape(pattern.starts), lower)]
+        for place in places[pattern.starts]:
+            match = pattern.regex.match(text, place)
+            if match is None and pattern.form is Form.SDK and place >= 3:
+                match = pattern.regex.match(text, place - 3)
+            if match is not None:
+                yield pattern, match
 
 
 def _judge(text: str, match: re.Match[str], call: Call, form: Form, *, same_file: bool, anywhere: bool) -> _Hit | None:
@@ -121,24 +140,22 @@ def _judge(text: str, match: re.Match[str], call: Call, form: Form, *, same_file
             return _rest(text, start, end, call, same_file=same_file, anywhere=anywhere)
 
 
-_TOKEN_ENDS = re.compile(r"[\s\"'`<>()\[\]]")
+_TOKEN_ENDS = frozenset(" \t\r\n\"'`<>()[]")
 _LONGEST_PREFIX = 300
 _HOST = re.compile(r"https?://([^/\s]*)", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"[{$%<}]")
 
 
 def _rest(text: str, start: int, end: int, call: Call, *, same_file: bool, anywhere: bool) -> _Hit | None:
-    before = text[max(0, start - _LONGEST_PREFIX) : start]
-    cut = max((found.end() for found in _TOKEN_ENDS.finditer(before)), default=0)
-    prefix = before[cut:]
+    prefix = _token_before(text, start).replace("\\", "")
     host = _HOST.search(prefix)
     written = host is not None and not _PLACEHOLDER.search(host[1])
     if host is not None and written:
-        if host[1].lower().partition(":")[0].rpartition("@")[2] not in PARTNER_HOSTS:
+        if host[1].lower().rpartition("@")[2].partition(":")[0] not in PARTNER_HOSTS:
             return None
         sure = Sureness.CERTAIN
     else:
-        literal = [part for part in prefix.replace("\\", "").split("/") if part and not _PLACEHOLDER.search(part)]
+        literal = [part for part in prefix.split("/") if part and not _PLACEHOLDER.search(part)]
         if host is not None:
             literal = [part for part in literal if part.lower() not in ("http:", "https:")]
         if literal not in ([], ["v1"], ["V1"]) or not (same_file or (anywhere and literal)):
@@ -149,6 +166,14 @@ def _rest(text: str, start: int, end: int, call: Call, *, same_file: bool, anywh
     tail = _DEEPER.match(text, end)
     path = _shown(prefix + text[start:end] + (tail[0] if tail else ""))
     return _Hit(start, tail.end() if tail else end, end, call, Form.REST, f"{verb} {path}".strip(), sure)
+
+
+def _token_before(text: str, start: int) -> str:
+    """What stands before `start` without a blank, quote or bracket between: scheme, host, `/v1/`."""
+    begin, floor = start, max(0, start - _LONGEST_PREFIX)
+    while begin > floor and text[begin - 1] not in _TOKEN_ENDS:
+        begin -= 1
+    return text[begin:start]
 
 
 _DEEPER = re.compile(r"(?:/[^/\s\"'`<>?&,;]{1,120}){1,4}")
