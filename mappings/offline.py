@@ -26,6 +26,8 @@ from mappings.regions import normal
 _PARAMETERS_FILE = re.compile(r"[._-]parameters?(?:[._-][^/.]*)?\.jsonc?$", re.IGNORECASE)
 _PORTAL_PARAMETERS = re.compile(r"(?:^|(?<=[/\\]))parameters\.json$", re.IGNORECASE)
 """What the portal calls the parameters beside the `template.json` of an export."""
+_FILES_IN_SCOPE = 6
+"""Files that the scope of the inventory names; the section "Files read" has all."""
 CHINA = "AzureChinaCloud"
 
 
@@ -60,11 +62,12 @@ def read_inventory(
     if not found:
         raise _nothing(readings, gaps)
     cloud, other = _cloud(found, readings)
-    bare = [_described(reading) for reading in readings if reading.shape]
+    told = [_described(reading) for reading in readings if reading.shape]
+    more = f" and {len(told) - _FILES_IN_SCOPE:,} more files" if len(told) > _FILES_IN_SCOPE else ""
     return Inventory(
         cloud=cloud,
         tenant_id="",
-        scope=", ".join(bare),
+        scope=", ".join(told[:_FILES_IN_SCOPE]) + more,
         taken_at=now,
         resources=tuple(found),
         gaps=(*other, *gaps),
@@ -146,6 +149,7 @@ def _read_json(export: Export, reading: Reading, names: TypeNames | None, given:
             reader.read(document)
         except RecursionError:
             reading.gap("", "The rest of this file.", "the JSON is nested too deeply", "BrokenFile")
+    reading.forget_chance_find()
     if reading.entries and not reading.shape:
         reading.is_a("JSON")
     if beside is not None and reading.shape == "ARM template":

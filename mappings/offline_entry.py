@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from mappings.model import Resource, Subscription
@@ -51,6 +52,8 @@ BESIDE = frozenset(
 )  # fmt: skip
 """Further keys of an entry, which are no properties of the resource."""
 
+DECODER = json.JSONDecoder(strict=False, parse_constant=str)
+"""Lenient about line breaks in texts; NaN becomes a text, since no JSON that is written again may hold it."""
 _ARM_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)+(?:/[A-Za-z0-9.$_-]+)+")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _OBJECTS = ("sku", "tags", "properties", "plan", "identity")
@@ -58,14 +61,20 @@ _NOT_LETTER = re.compile(r"[\W_]+")
 _ASK = "Ask the customer for an export with the resource id or ARM type (Resource Graph), or look the resource up."
 
 
-def plain(heading: object) -> str:
+@lru_cache(maxsize=10_000)
+def plain(heading: str) -> str:
     """A key or heading without blanks, marks and case: "Resource Group", "resource_group" -> "resourcegroup"."""
-    return _NOT_LETTER.sub("", str(heading)).lower()
+    return _NOT_LETTER.sub("", heading).lower()
 
 
 def is_arm_type(text: object) -> bool:
     """Whether `text` has the form `Namespace.Name/type[/type]`."""
-    return isinstance(text, str) and _ARM_TYPE.fullmatch(text.strip()) is not None
+    return isinstance(text, str) and _fits(text)
+
+
+@lru_cache(maxsize=10_000)
+def _fits(text: str) -> bool:
+    return _ARM_TYPE.fullmatch(text.strip()) is not None
 
 
 def type_of_id(identifier: object) -> str:
@@ -210,7 +219,7 @@ def _object_in_text(key: str, text: str, place: str, reading: Reading) -> dict[s
         return {}
     if text.startswith("{"):
         try:
-            value = json.loads(text, strict=False)
+            value = DECODER.decode(text)
         except (ValueError, RecursionError):
             reading.alike(place, f"{key} of this resource.", "the JSON in the cell is broken or cut off", "BrokenEntry")
             return {}
@@ -226,7 +235,7 @@ def _object_in_text(key: str, text: str, place: str, reading: Reading) -> dict[s
 def _tags(text: str) -> dict[str, Any]:
     """Tags as a list in a text: `env: prod; owner: x`, `"env": "prod", ...` or `env=prod`."""
     try:
-        value = json.loads("{" + text + "}", strict=False)
+        value = DECODER.decode("{" + text + "}")
     except (ValueError, RecursionError):
         pieces = re.split(r"[;,\n]", text)
         pairs = [re.split(r"[:=]", piece, maxsplit=1) for piece in pieces if piece.strip()]

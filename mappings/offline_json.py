@@ -7,11 +7,10 @@ of HTTP wrap such answers once or more, and may hold them as text. What is none 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from mappings.offline_entry import TypeNames, add_entry, folded, looks_like_resource, plain
+from mappings.offline_entry import DECODER, TypeNames, add_entry, folded, looks_like_resource, plain
 from mappings.offline_reading import Reading
 from mappings.template import is_template, read_template
 
@@ -195,7 +194,7 @@ def _from_text(value: Any) -> Any:
     """The JSON that a text holds; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(value, strict=False, parse_constant=str)
+            return DECODER.decode(value)
         except (ValueError, RecursionError):
             return value
     return value

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from mappings.model import FileRead, Gap, Resource, Subscription
 
 REMEDY = "Export it again as JSON, e.g. with `az graph query` or `az resource list`."
+NAMED_ONE_BY_ONE = 20
+"""Unreadable entries of a file that have a gap of their own; those after them share one for each reason."""
+_NO_INVENTORY = frozenset(("BrokenEntry", "NoType", "NotRecognised"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,10 @@ class Reading:
         """An entry that could not be read: counted, and named as a gap."""
         self.entries += 1
         self.unread += 1
-        self.gap(place, what, why, code, remedy)
-
-    def lost_alike(self, place: str, what: str, why: str, code: str, remedy: str = REMEDY) -> None:
-        """As `lost`, where many entries share one reason: one gap names their number and the first places."""
-        self.entries += 1
-        self.unread += 1
-        self.alike(place, what, why, code, remedy)
+        if self.unread > NAMED_ONE_BY_ONE:
+            self.alike(place, "This entry.", why, code, remedy)
+        else:
+            self.gap(place, what, why, code, remedy)
 
     def alike(self, place: str, what: str, why: str, code: str, remedy: str = REMEDY) -> None:
         """Something that is missing in the same way from many entries: one gap for all of them."""
@@ -102,6 +102,17 @@ class Reading:
         self._page_more = more
         if total is not None:
             self._page_total = max(total, self._page_total or 0)
+
+    def forget_chance_find(self) -> None:
+        """Where a file that only lay in a folder holds nothing that looks like a resource, it is no inventory."""
+        codes = {gap.code for gap in self.gaps} | {key[2] for key in self._repeated}
+        if self.chance_find and self.unread and not self.resources and not self.left and codes <= _NO_INVENTORY:
+            why = self.gaps[0].why if self.gaps else "nothing in it is a resource"
+            self.notes.append(f"not an inventory: none of its {self.entries:,} entries is a resource; the first: {why}")
+            self.entries = self.unread = 0
+            self.shape = ""
+            self.gaps.clear()
+            self._repeated.clear()
 
     def close(self) -> None:
         """Turn what was collected into gaps and notes; called once, after the last entry."""

@@ -5,11 +5,11 @@ A table is an inventory where one of its first rows names columns that tell a re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from mappings.offline_entry import ALIASES, TypeNames, add_entry, plain
+from mappings.offline_entry import ALIASES, DECODER, TypeNames, add_entry, plain
 from mappings.offline_reading import Grid, Reading
 
 HEADING_ROWS = 25
@@ -31,8 +31,9 @@ def read_grid(grid: Grid, reading: Reading, names: TypeNames | None) -> None:
         return
     reading.is_a("workbook" if grid.name else "CSV table")
     _name_unused(columns, sheet, reading)
+    ready = [_Column(name, _part(name), plain(name) not in ("name", "id", "type")) for name in columns]
     for number, cells in grid.rows[at + 1 :]:
-        _read_row(cells, columns, f"{sheet}row {number}", reading, names)
+        _read_row(cells, ready, f"{sheet}row {number}", reading, names)
 
 
 def rows_that_fit(rows: Sequence[tuple[int, Sequence[str]]]) -> int:
@@ -87,8 +88,16 @@ def _part(column: str) -> tuple[str, list[str]] | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    heading: str
+    part: tuple[str, list[str]] | None
+    """Field and path, where the column holds a part of a field."""
+    may_hold_json: bool
+
+
 def _read_row(
-    cells: Sequence[str], columns: Sequence[str], place: str, reading: Reading, names: TypeNames | None
+    cells: Sequence[str], columns: Sequence[_Column], place: str, reading: Reading, names: TypeNames | None
 ) -> None:
     if not any(cells):
         return
@@ -96,40 +105,44 @@ def _read_row(
         why = f"it has {len(cells)} cells, and there are {len(columns)} columns"
         reading.lost(place, "This row.", why, "BrokenEntry", _ASK)
         return
-    if [plain(cell) for cell in cells] == [plain(column) for column in columns]:
+    if len(cells) == len(columns) and all(map(_is_heading, cells, columns)):
         # Tables that were put behind each other repeat their headings.
         return
-    entry: dict[str, Any] = {}
-    for column, cell in zip(columns, cells, strict=False):
-        if cell == "" or not column:
-            continue
-        part = _part(column)
-        if part is not None:
-            _put(entry, part[0], part[1], cell)
-        else:
-            entry.setdefault(column, _list_in_text(column, cell))
-    if len(cells) < len(columns) and any(columns[len(cells) :]):
-        reading.alike(place, "The last cells of this row.", f"it has fewer than {len(columns)} cells", "ShortRow", _ASK)
     # A table has said all that it knows: without this key its other columns would be taken for properties.
-    if not any(plain(key) == "properties" for key in entry):
-        entry["properties"] = None
+    entry: dict[str, Any] = {"properties": None}
+    for column, cell in zip(columns, cells, strict=False):
+        if cell == "" or not column.heading:
+            continue
+        value = _list_in_text(cell) if column.may_hold_json else cell
+        if column.part is not None:
+            _put(entry, *column.part, value)
+        else:
+            entry[column.heading] = entry.get(column.heading) or value
+    if len(cells) < len(columns) and any(column.heading for column in columns[len(cells) :]):
+        reading.alike(place, "The last cells of this row.", f"it has fewer than {len(columns)} cells", "ShortRow", _ASK)
     add_entry(entry, place, reading, names)
 
 
-def _put(entry: dict[str, Any], field: str, path: Sequence[str], cell: str) -> None:
+def _is_heading(cell: str, column: _Column) -> bool:
+    return cell.strip() == column.heading
+
+
+def _put(entry: dict[str, Any], field: str, path: Sequence[str], value: Any) -> None:
     """Set one value at `path` of an object that the columns make together."""
-    table = entry.setdefault(field, {})
+    table = entry.get(field)
+    if table is None:
+        table = entry[field] = {}
     for step in path[:-1]:
         table = table.setdefault(step, {}) if isinstance(table, dict) else None
     if isinstance(table, dict) and path:
-        table.setdefault(path[-1], _list_in_text(field, cell))
+        table.setdefault(path[-1], value)
 
 
-def _list_in_text(column: str, cell: str) -> Any:
+def _list_in_text(cell: str) -> Any:
     """A list or object that a cell holds as JSON; the cell itself where it holds none."""
-    if plain(column) not in ("name", "id", "type") and cell[:1] in ("[", "{") and cell[-1:] in ("]", "}"):
+    if cell[:1] in ("[", "{") and cell[-1:] in ("]", "}"):
         try:
-            return json.loads(cell, strict=False, parse_constant=str)
+            return DECODER.decode(cell)
         except (ValueError, RecursionError):
             return cell
     return cell

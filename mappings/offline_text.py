@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
+from mappings.offline_entry import DECODER
 from mappings.offline_reading import REMEDY, Reading
 
-# Strict off: templates may hold strings over several lines. NaN has no place in JSON that is written again.
-_DECODER = json.JSONDecoder(strict=False, parse_constant=str)
 _BLANK = re.compile(r"[ \t\r\n\x00\x0b\x0c]*")
 _COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+_HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF_PAIR = re.compile(rf"((?<!\\)(?:\\\\)*)(?:{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW})")
 _LIST_HEAD = re.compile(r'\{[^\[\]]{0,2000}?"(?:value|data|items|resources|rows|Data|Entries)"\s*:\s*\[')
 _LINE_START = re.compile(r"^[ \t]*[\[{]", re.MULTILINE)
 
@@ -28,20 +28,10 @@ def documents(text: str, reading: Reading) -> Iterator[Any]:
     if at == len(text):
         reading.gap("", "Everything in this file.", "the file is empty", "Empty")
         return
-    clean = _HALF_PAIR.search(text) is not None
-    for document in _decoded(text, _after_noise(text, at, reading), reading):
-        yield whole_letters(document) if clean else document
-
-
-def whole_letters(value: Any) -> Any:
-    """`value` without halves of surrogate pairs, which no file can hold; they become U+FFFD."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [whole_letters(inner) for inner in value]
-    if isinstance(value, dict):
-        return {whole_letters(key): whole_letters(inner) for key, inner in value.items()}
-    return value
+    # Half of a surrogate pair is a letter that no file can hold; as long a mark in its place keeps every column.
+    if "\\ud" in text or "\\uD" in text:
+        text = _HALF_PAIR.sub(r"\1\\ufffd", text)
+    yield from _decoded(text, _after_noise(text, at, reading), reading)
 
 
 def _after_noise(text: str, at: int, reading: Reading) -> int:
@@ -52,7 +42,7 @@ def _after_noise(text: str, at: int, reading: Reading) -> int:
     if found is None:
         return at
     try:
-        _DECODER.raw_decode(text, found.end() - 1)
+        DECODER.raw_decode(text, found.end() - 1)
     except (ValueError, RecursionError):
         return at
     lines = text.count("\n", at, found.start()) or 1
@@ -65,7 +55,7 @@ def _decoded(text: str, at: int, reading: Reading) -> Iterator[Any]:
     uncommented = False
     while at < len(text):
         try:
-            document, at = _DECODER.raw_decode(text, at)
+            document, at = DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as wrong:
             if not uncommented and ("//" in text or "/*" in text):
                 # Templates may hold comments; blanks of the same length keep every line and column.
@@ -81,13 +71,14 @@ def _decoded(text: str, at: int, reading: Reading) -> Iterator[Any]:
         at = _skip(text, at)
 
 
-def _broken(text: str, at: int, wrong: Exception, reading: Reading) -> Iterator[Any]:
+def _broken(text: str, at: int, wrong: Exception, reading: Reading) -> Generator[Any, None, int]:
     """Name the break, give what can be kept, and return where to go on (-1: nowhere)."""
     why, place = _reason(text, at, wrong)
     next_line = text.find("\n", at) + 1
     line = text[at : next_line - 1] if next_line else text[at:]
     if next_line and text[next_line : next_line + 1] == "{" and line.lstrip().startswith("{") and "\n" not in line:
-        reading.lost(place, "This line.", why, "BrokenFile")
+        # What the decoder names may stand in the next line, which it took for a part of this one.
+        reading.lost(_line(text, at), "This line.", why, "BrokenFile")
         return next_line
     entries = [] if isinstance(wrong, RecursionError) else _whole_entries(text, at)
     kept = f"Everything after this place; {len(entries)} entries before it were read." if entries else "This file."
@@ -102,9 +93,13 @@ def _broken(text: str, at: int, wrong: Exception, reading: Reading) -> Iterator[
 def _reason(text: str, at: int, wrong: Exception) -> tuple[str, str]:
     if isinstance(wrong, json.JSONDecodeError):
         return f"not valid JSON: {wrong.msg}", f"line {wrong.lineno}, column {wrong.colno}"
-    place = f"line {text.count(chr(10), 0, at) + 1}, column {at - text.rfind(chr(10), 0, at)}"
+    place = _line(text, at)
     deep = isinstance(wrong, RecursionError)
     return ("the JSON is nested too deeply" if deep else "not valid JSON: a number is too long"), place
+
+
+def _line(text: str, at: int) -> str:
+    return f"line {text.count(chr(10), 0, at) + 1}, column {at - text.rfind(chr(10), 0, at)}"
 
 
 def _whole_entries(text: str, at: int) -> list[Any]:
@@ -119,7 +114,7 @@ def _whole_entries(text: str, at: int) -> list[Any]:
     at = _skip(text, at + 1)
     while at < len(text):
         try:
-            entry, at = _DECODER.raw_decode(text, at)
+            entry, at = DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             break
         entries.append(entry)

@@ -21,7 +21,7 @@ from mappings.offline_table import rows_that_fit
 
 READABLE = frozenset(
     (".json", ".jsonc", ".jsonl", ".ndjson", ".har", ".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".zip", ".bicep",
-     ".bicepparam", ".tfstate", ".xls", ".xlsb", ".ods", ".yaml", ".yml", ".gz")
+     ".bicepparam", ".tfstate", ".xls", ".xlsb", ".ods", ".gz")
 )  # fmt: skip
 """Suffixes of files that are opened when a folder is named; a file that is named itself is opened always."""
 MOST_BYTES = 2 * 1024**3
@@ -287,13 +287,17 @@ def _of_workbook(name: str, archive: zipfile.ZipFile, stream: BinaryIO, chance_f
 def _sheet(sheet: Any) -> Grid:
     # Some writers state a wrong size of the sheet; only without it every row is read.
     sheet.reset_dimensions()
-    rows: list[tuple[int, Sequence[str]]] = []
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
-        texts = [_printed(cell) for cell in cells]
-        while texts and not texts[-1]:
-            texts.pop()
-        rows.append((number, texts))
+    rows = [(number, [_printed(cell) for cell in cells]) for number, cells in enumerate(_cells_of(sheet), start=1)]
+    width = max((len(cells) for _, cells in rows), default=0)
+    for _, cells in rows:
+        # A sheet ends each row at its last filled cell; in a CSV file a short row is a damaged one.
+        cells.extend([""] * (width - len(cells)))
     return Grid(sheet.title, rows)
+
+
+def _cells_of(sheet: Any) -> Iterator[Sequence[object]]:
+    rows: Iterator[Sequence[object]] = sheet.iter_rows(values_only=True)
+    return rows
 
 
 def _printed(value: object) -> str:
