@@ -75,7 +75,12 @@ def check_rules(book: Rulebook, facts: TypeFacts, *, own: Iterable[str]) -> list
     shipped = frozenset(own)
     problems = []
     for rule in book.rules:
-        found = [*_examples(book, rule), *_reach(book, rule), *_types(rule, facts, rule.file in shipped)]
+        found = [
+            *_examples(book, rule),
+            *_reach(book, rule),
+            *_types(rule, facts, rule.file in shipped),
+            *_left_behind(book, rule),
+        ]
         problems += [Problem(weight, book.place(rule.id), rule.id, what) for weight, what in found]
     return problems
 
@@ -112,6 +117,16 @@ def _reach(book: Rulebook, rule: Rule) -> _Found:
                 break
         else:
             yield Weight.ERROR, f'it can never apply to {pattern}: "not_type" takes it out again'
+
+
+def _left_behind(book: Rulebook, rule: Rule) -> _Found:
+    """Types of the overridden rule that no rule of their own decides on any more."""
+    old = book.overridden.get(rule.id)
+    if old is None or old.finding:
+        return
+    bare = [name for name in old.match.types if not any(name in one.rule.match.types for one in book.covers(name))]
+    if bare:
+        yield Weight.WARNING, f'it overrides "{old.id}" and leaves {", ".join(bare)} without a rule of their own'
 
 
 def _below(prefix: str) -> str:
