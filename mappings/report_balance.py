@@ -4,34 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from mappings.model import Seen
+from mappings.report_comparison import Comparison
 from mappings.report_facts import NOT_LISTED, AccountBook, Facts, without_verdict
+from mappings.report_listers import ONLY_ARM, ONLY_GRAPH, lister_comparisons, lister_table, listers_of
 from mappings.report_model import Check, Column, Flag, Kind, Ref, Row, Section, Table, Value
 from mappings.report_words import counted, counts, make_row
 from mappings.runs import RunKind
 from mappings.states import Outcome, RunState
 
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two numbers that must be equal. None where one of them does not exist."""
-
-    what: str
-    left_words: str
-    left: int | None
-    right_words: str
-    right: int | None
-    pending: bool = False
-
-    @property
-    def result(self) -> Check:
-        if self.left is None or self.right is None:
-            return Check.NOT_COMPARED
-        if self.pending:
-            return Check.PENDING
-        return Check.EQUAL if self.left == self.right else Check.MISMATCH
+_MOST_TOLD = 10
+"""Comparisons of one kind that a flag each is made of."""
 
 
 def balance_section(facts: Facts) -> Section:
@@ -44,7 +27,7 @@ def balance_section(facts: Facts) -> Section:
         if wrong
         else "What went in is what came out, in every comparison that can be made so far."
     )
-    tables = (_checks(checks), _listers(facts), _objects(facts), _difference_ids(facts))
+    tables = (_checks(checks), lister_table(listers_of(facts)), _objects(facts), _difference_ids(facts))
     return Section("balance", "In equals out", lead, tuple(table for table in tables if table.rows))
 
 
@@ -55,8 +38,7 @@ def balance_flags(facts: Facts) -> tuple[Flag, ...]:
             f"{check.what}: {check.left:,} {check.left_words}, but {check.right:,} {check.right_words}.",
             Ref("balance", "balance-checks", {"check": check.what}),
         )
-        for check in comparisons(facts)
-        if check.result is Check.MISMATCH
+        for check in _told(comparisons(facts))
     ]
     failed = sum(book.failed for book in facts.books)
     if failed:
@@ -70,15 +52,23 @@ def balance_flags(facts: Facts) -> tuple[Flag, ...]:
     return tuple(flags)
 
 
+def _told(checks: Iterable[Comparison]) -> list[Comparison]:
+    """The comparisons that fail; of many of one kind ("Resources of ...") the first ones, the table has all."""
+    kinds: Counter[str] = Counter()
+    found = []
+    for check in checks:
+        if check.result is Check.MISMATCH:
+            kind = check.what.partition(" of ")[0]
+            kinds[kind] += 1
+            if kinds[kind] <= _MOST_TOLD:
+                found.append(check)
+    return found
+
+
 def comparisons(facts: Facts) -> list[Comparison]:
     """Every comparison that this report can make, in reading order."""
-    inventory = facts.assessment.inventory
     found = [_verdicts(facts)]
-    resources = Counter(judged.resource.subscription_id.lower() for judged in facts.judged)
-    for seen in inventory.seen:
-        if _listers_agree(seen) is Check.MISMATCH:
-            found.append(_unexplained(facts, seen))
-        found.append(_listed(facts, seen, resources))
+    found += lister_comparisons(listers_of(facts))
     if facts.plan is not None:
         found.append(_plan_pair(facts))
     found += [_object_pair(book) for book in facts.books]
@@ -95,47 +85,6 @@ def _verdicts(facts: Facts) -> Comparison:
     # A verdict too many must not hide a missing one: only resources that have theirs are counted, and all verdicts.
     judged = len(facts.assessment.verdicts) if not missing else seen - len(missing)
     return Comparison("Resources and verdicts", "resources in the inventory", seen, "have a verdict", judged)
-
-
-def _lister_name(facts: Facts, seen: Seen) -> str:
-    return facts.subscriptions.get(seen.subscription_id.lower(), seen.subscription_id)
-
-
-def _union(seen: Seen) -> int | None:
-    """Resources that at least one lister saw; None where neither answered."""
-    if seen.graph is not None:
-        return seen.graph + len(seen.only_arm)
-    return seen.arm
-
-
-def _unexplained(facts: Facts, seen: Seen) -> Comparison:
-    """Counts of the two listers that differ by more than the ids they named."""
-    return Comparison(
-        f"Listers of {_lister_name(facts, seen)}",
-        "by Resource Graph, less those that ARM lacks",
-        (seen.graph or 0) - len(seen.only_graph),
-        "by ARM, less those that Resource Graph lacks",
-        (seen.arm or 0) - len(seen.only_arm),
-    )
-
-
-def _listed(facts: Facts, seen: Seen, resources: Counter[str]) -> Comparison:
-    return Comparison(
-        f"Resources of {_lister_name(facts, seen)}",
-        "seen by either lister",
-        _union(seen),
-        "in the inventory",
-        resources[seen.subscription_id.lower()],
-    )
-
-
-def _listers_agree(seen: Seen) -> Check:
-    """Whether both listers saw the same. A difference whose ids are all known loses nothing, and is said."""
-    if seen.graph is None or seen.arm is None:
-        return Check.NOT_COMPARED
-    if seen.graph - len(seen.only_graph) != seen.arm - len(seen.only_arm):
-        return Check.MISMATCH
-    return Check.EXPLAINED if seen.only_graph or seen.only_arm else Check.EQUAL
 
 
 def _plan_pair(facts: Facts) -> Comparison:
@@ -209,44 +158,6 @@ def _checks(checks: Iterable[Comparison]) -> Table:
     return Table("balance-checks", "Every comparison", columns, rows)
 
 
-def _listers(facts: Facts) -> Table:
-    resources = Counter(judged.resource.subscription_id.lower() for judged in facts.judged)
-    judged = Counter(j.resource.subscription_id.lower() for j in facts.judged if j.verdict)
-    rows = []
-    for seen in facts.assessment.inventory.seen:
-        cells: dict[str, Value] = {
-            "subscription": _lister_name(facts, seen),
-            "id": seen.subscription_id,
-            "graph": seen.graph,
-            "arm": seen.arm,
-            "only_graph": len(seen.only_graph),
-            "only_arm": len(seen.only_arm),
-            "resources": resources[seen.subscription_id.lower()],
-            "verdicts": judged[seen.subscription_id.lower()],
-            "result": _listers_agree(seen).value,
-        }
-        where = {"subscription": seen.subscription_id}
-        links = {
-            key: Ref("balance", "balance-ids", where | {"side": side})
-            for key, side in (("only_graph", _ONLY_GRAPH), ("only_arm", _ONLY_ARM))
-        }
-        rows.append(make_row(cells, links))
-    columns = (
-        Column("subscription", "Subscription"),
-        Column("id", "Subscription id", Kind.NAME, detail=True),
-        *counts(
-            ("graph", "Resource Graph"),
-            ("arm", "ARM"),
-            ("only_graph", "Only by Graph"),
-            ("only_arm", "Only by ARM"),
-            ("resources", "In the inventory"),
-            ("verdicts", "With a verdict"),
-        ),
-        Column("result", "Result", Kind.STATUS),
-    )
-    return Table("balance-listers", "Resources seen by two listers", columns, tuple(rows))
-
-
 def _objects(facts: Facts) -> Table:
     rows = tuple(_object_row(book) for book in facts.books)
     columns = (
@@ -296,15 +207,14 @@ def _object_row(book: AccountBook) -> Row:
     )
 
 
-_ONLY_GRAPH, _ONLY_ARM = "Resource Graph only", "ARM only"
 _NO_VERDICT, _NO_RESOURCE = "no verdict", "verdict without resource"
 
 
 def _difference_ids(facts: Facts) -> Table:
     inventory = facts.assessment.inventory
     missing, extra = without_verdict(facts.assessment)
-    found = [(seen.subscription_id, _ONLY_GRAPH, item) for seen in inventory.seen for item in seen.only_graph]
-    found += [(seen.subscription_id, _ONLY_ARM, item) for seen in inventory.seen for item in seen.only_arm]
+    found = [(seen.subscription_id, ONLY_GRAPH, item) for seen in inventory.seen for item in seen.only_graph]
+    found += [(seen.subscription_id, ONLY_ARM, item) for seen in inventory.seen for item in seen.only_arm]
     found += [("", _NO_VERDICT, item) for item in missing] + [("", _NO_RESOURCE, item) for item in extra]
     rows = tuple(make_row({"id": item, "side": side, "subscription": sub}) for sub, side, item in found)
     columns = (
