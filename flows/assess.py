@@ -23,12 +23,17 @@ from mappings.runs import RunKind
 from tasks.catalogue import load_catalogue, overlays_of, read_overlays
 from tasks.inventory import inventory as list_estate
 from tasks.inventory import open_spool, survey
-from tasks.publish import publish, report
+from tasks.publish import TABLE_ROWS, publish, report
 
 if TYPE_CHECKING:
     from tasks.spool import Spool
 
 log = logging.getLogger("govlift")
+
+
+REPORT_AT_ONCE = 50_000
+"""Resources up to which the report is written with the assessment, and each verdict is in the JSON on standard output.
+A report of 20,000 resources takes 1 GiB of memory, and of more in proportion; an inventory does not."""
 
 
 @flow(name="assess", flow_run_name="assess {config}", persist_result=False)
@@ -58,19 +63,25 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         assessment = judge(seen, rulebook, region_overrides=target.regions, default_region=target.region, offer=offer)
         bench.ledger.writer.save_assessment(book.run_id, assessment, now=now())
         kept.discard()
-        value = gather(bench)
-        await report(value, bench.folder)
+        small = len(assessment.verdicts) <= REPORT_AT_ONCE
+        if small:
+            await report(gather(bench), bench.folder)
+        else:
+            log.warning("the report on %s resources is left to `govlift report`", f"{len(assessment.verdicts):,}")
         counts = assessment.by_verdict()
         await publish(
             f"readiness-{bench.settings.name}",
             f"Readiness of {bench.settings.customer or bench.settings.name}",
             [f"{len(assessment.verdicts):,} resources", *(f"{kind}: {n:,}" for kind, n in counts.items())],
-            [{"id": v.resource_id, "verdict": v.verdict.value, "rule": v.rule} for v in assessment.verdicts],
+            [
+                {"id": v.resource_id, "verdict": v.verdict.value, "rule": v.rule}
+                for v in assessment.verdicts[:TABLE_ROWS]
+            ],
         )
         findings = bool(assessment.inventory.gaps or counts["blocked"] or counts["unknown"] or counts["replace"])
         book.exit_code = ExitCode.FINDINGS if findings else ExitCode.OK
         book.detail = f"{len(assessment.verdicts)} resources judged, {len(assessment.inventory.gaps)} gaps."
-        return Outcome(book.run_id, book.exit_code, assessment_to_json(assessment))
+        return Outcome(book.run_id, book.exit_code, assessment_to_json(assessment, items=small))
 
 
 @asynccontextmanager

@@ -190,7 +190,7 @@ def _offered_after_all(verdict: Verdict, listed: OfferedType, asked: date) -> Ve
     )
 
 
-def assessment_to_json(assessment: Assessment) -> dict[str, Any]:
+def assessment_to_json(assessment: Assessment, *, items: bool = True) -> dict[str, Any]:
     """The JSON contract of `govlift assess --json`: plain values, every resource once, counts of every verdict."""
     return {
         "resources": len(assessment.inventory.resources),
@@ -199,7 +199,7 @@ def assessment_to_json(assessment: Assessment) -> dict[str, Any]:
         "live_target": _live_target(assessment.offer),
         "gaps": [asdict(gap) for gap in assessment.inventory.gaps],
         "rules": [_rule_item(rule) for rule in assessment.rules],
-        "items": [_item(verdict) for verdict in assessment.verdicts],
+        **({"items": [_item(verdict) for verdict in assessment.verdicts]} if items else {}),
     }
 
 

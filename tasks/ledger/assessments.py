@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -81,6 +83,23 @@ def store_assessment(connection: Connection, run_id: str, assessment: Assessment
 
 def load_assessment(connection: Connection, run_id: str) -> Assessment:
     """Read one assessment that is stored."""
+    with _uncollected():
+        return _load(connection, run_id)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the cycle collector: it would go again and again through millions of values, none of which is a cycle."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _load(connection: Connection, run_id: str) -> Assessment:
     row = connection.execute(select(schema.assessment).where(schema.assessment.c.run_id == run_id)).one()
     head = json.loads(row.body)
     checked = head["catalogue_date"]
