@@ -77,6 +77,7 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
                 {"id": v.resource_id, "verdict": v.verdict.value, "rule": v.rule}
                 for v in assessment.verdicts[:TABLE_ROWS]
             ],
+            total=len(assessment.verdicts),
         )
         findings = bool(assessment.inventory.gaps or counts["blocked"] or counts["unknown"] or counts["replace"])
         book.exit_code = ExitCode.FINDINGS if findings else ExitCode.OK

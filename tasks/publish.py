@@ -25,17 +25,18 @@ async def report(value: Report, folder: Path) -> dict[str, Path]:
 
 
 @task(name="publish", cache_policy=NO_CACHE, persist_result=False)
-async def publish(key: str, title: str, lines: list[str], rows: list[dict[str, Any]]) -> None:
+async def publish(key: str, title: str, lines: list[str], rows: list[dict[str, Any]], total: int = 0) -> None:
     """Publish a short summary and a table under stable keys, so that Prefect shows their history.
 
     Args:
         key: lower-case letters, digits and dashes; the migration's name is part of it.
         rows: at most the first 1,000 are published; the report has them all.
+        total: how many there are, where `rows` are only the first ones.
     """
     await acreate_markdown_artifact(
         key=f"{key}-summary", markdown=f"# {title}\n\n" + "\n".join(f"- {x}" for x in lines)
     )
     if rows:
         await acreate_table_artifact(
-            key=f"{key}-table", table=rows[:TABLE_ROWS], description=f"{len(rows):,} rows in all"
+            key=f"{key}-table", table=rows[:TABLE_ROWS], description=f"{total or len(rows):,} rows in all"
         )
