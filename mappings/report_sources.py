@@ -93,9 +93,9 @@ def _lead(uses: _Uses) -> str:
     if not old:
         return f"{begin}; none was checked more than {uses.limit} days ago."
     resources = sum(uses.decided[rule.id] for rule in old)
-    verb = "rests" if resources == 1 else "rest"
+    what = "The verdict of 1 resource rests" if resources == 1 else f"The verdicts of {resources:,} resources rest"
     return (
-        f"{begin}. The verdicts of {counted(resources, 'resource')} {verb} on {counted(len(old), 'rule')} checked more"
+        f"{begin}. {what} on {counted(len(old), 'rule')} checked more"
         f" than {uses.limit} days ago: ask the source again before deciding on them."
     )
 

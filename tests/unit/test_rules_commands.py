@@ -16,6 +16,19 @@ from flows.cli import app
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "adding-a-rule.md").read_text("utf-8")
 OVERLAY = re.findall(r"(?s)```toml\n(.*?)```", GUIDE)[0]
+SETTINGS = """
+name = "an-agency"
+[source]
+cloud = "AzureCloud"
+tenant_id = "11111111-1111-4111-8111-111111111111"
+subscriptions = ["22222222-2222-4222-8222-222222222222"]
+credential = { client_id = "app", secret_env = "S" }
+[target]
+cloud = "AzureUSGovernment"
+tenant_id = "33333333-3333-4333-8333-333333333333"
+subscription = "44444444-4444-4444-8444-444444444444"
+credential = { client_id = "app", secret_env = "T" }
+"""
 NETWORK = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers"
 
 
@@ -139,6 +152,20 @@ def test_a_file_that_is_no_inventory_is_named_and_the_rest_is_covered() -> None:
     assert "not read: " in result.stdout
     assert "broken.json" in result.stdout
     assert "a.json" in result.stdout
+
+
+def test_the_overlays_of_the_migration_count_beside_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks when overlays are looked for in the folder of the command, or when migration.toml is not asked."""
+    (tmp_path / "county.toml").write_text(OVERLAY, "utf-8")
+    (tmp_path / "migration.toml").write_text(SETTINGS + '[assess]\noverlays = ["county.toml"]\nrule_age_days = 20000\n')
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    config = ("--config", str(tmp_path / "migration.toml"))
+    ids = {rule["id"] for rule in as_json("list", *config)}
+    assert "county-api-center" in ids
+    assert "api-center" not in ids
+    assert as_json("check", *config)["stale"] == []
+    assert "county-api-center" not in {rule["id"] for rule in as_json("list")}
 
 
 def test_an_overlay_that_is_not_there_is_refused() -> None:
