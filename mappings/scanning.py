@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mappings.endpoints import EndpointTable, parse_endpoints
-from mappings.identities import IdentityTable, parse_identities
+from mappings.identity_table import IdentityTable, parse_identities
 from mappings.nameguard import NameGuard, parse_names
 
 
