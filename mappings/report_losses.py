@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from mappings.governance import Assigned, Lock, rules_over
+from mappings.moves import Moves
 from mappings.report_facts import Facts
 from mappings.report_model import Column, Kind, Ref, Section, Table, Value
 from mappings.report_packages import NOT_MADE
@@ -28,6 +29,16 @@ def losses_section(facts: Facts) -> Section:
         return Section("losses", title, NOT_MADE)
     if not moves.losses:
         return Section("losses", title, "No service of this estate is in the table of losses.")
+    never = sum(loss.entry.way == "lost" for loss in moves.losses)
+    lead = (
+        f"{counted(len(moves.losses), 'entry', 'entries')} of services that this estate has: what does not cross"
+        f" between clouds. Of {never:,} of them nothing moves at all. Somebody has to accept each row."
+    )
+    tables = (_losses(moves), _behind(moves))
+    return Section("losses", title, lead, tuple(table for table in tables if table.rows))
+
+
+def _losses(moves: Moves) -> Table:
     columns = (
         Column("service", "Service"),
         Column("way", "How the rest moves"),
@@ -40,7 +51,7 @@ def losses_section(facts: Facts) -> Section:
         Column("confidence", "Confidence", detail=True),
         Column("loss", "Id", Kind.NAME, detail=True),
     )
-    rows, behind = [], []
+    rows = []
     for loss in moves.losses:
         entry = loss.entry
         cells: dict[str, Value] = {
@@ -56,22 +67,11 @@ def losses_section(facts: Facts) -> Section:
             "loss": entry.id,
         }
         rows.append(make_row(cells, {"resources": Ref("losses", "loss-resources", {"loss": entry.id})}))
-        for n in loss.members:
-            unit = moves.packages.units[n]
-            package = moves.packages.package_of[n]
-            behind.append(
-                make_row(
-                    {
-                        "loss": entry.id,
-                        "service": entry.service,
-                        "name": unit.name,
-                        "type": unit.type,
-                        "package": package,
-                        "id": unit.id,
-                    }
-                )
-            )
-    resource_columns = (
+    return Table("loss-rows", "What is lost, by service", columns, tuple(rows))
+
+
+def _behind(moves: Moves) -> Table:
+    columns = (
         Column("service", "Service"),
         Column("name", "Resource", Kind.NAME),
         Column("type", "Type", Kind.NAME),
@@ -79,16 +79,20 @@ def losses_section(facts: Facts) -> Section:
         Column("loss", "Id", Kind.NAME, detail=True),
         Column("id", "Resource id", Kind.NAME, detail=True),
     )
-    never = sum(loss.entry.way == "lost" for loss in moves.losses)
-    lead = (
-        f"{counted(len(moves.losses), 'entry', 'entries')} of services that this estate has: what does not cross"
-        f" between clouds. Of {never:,} of them nothing moves at all. Somebody has to accept each row."
-    )
-    tables = (
-        Table("loss-rows", "What is lost, by service", columns, tuple(rows)),
-        Table("loss-resources", "Resources behind the losses", resource_columns, tuple(behind)),
-    )
-    return Section("losses", "What is lost", lead, tuple(table for table in tables if table.rows))
+    rows = []
+    for loss in moves.losses:
+        for n in loss.members:
+            unit = moves.packages.units[n]
+            cells: dict[str, Value] = {
+                "loss": loss.entry.id,
+                "service": loss.entry.service,
+                "name": unit.name,
+                "type": unit.type,
+                "package": moves.packages.package_of[n],
+                "id": unit.id,
+            }
+            rows.append(make_row(cells))
+    return Table("loss-resources", "Resources behind the losses", columns, tuple(rows))
 
 
 def governance_section(facts: Facts) -> Section:
