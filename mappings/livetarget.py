@@ -11,7 +11,7 @@ from mappings.offer import Offer, OfferedType, PolicyKind, Sku, SkuPlace
 from mappings.regions import DOD_REGIONS, GOVERNMENT_REGIONS
 from mappings.skuplaces import STORAGE, VM_SIZES
 
-_SIZE = re.compile(r"(?:basic|standard)_([a-z]+)(\d+)(?:-\d+)?([a-z]*)(?:_([a-z0-9]+?))?(?:_v(\d+))?")
+_SIZE = re.compile(r"(?:basic|standard)_([a-z]+)(\d+)(?:-\d+)?([a-z]*)(?:_(?!v\d+$)([a-z0-9]+))?(?:_v(\d+))?")
 MOST_ALTERNATIVES = 3
 
 
