@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mappings.changes import Since, compare
+from mappings.estimate import days_of
 from mappings.report_data import proved
 from mappings.report_facts import Facts
 from mappings.report_model import Cover, Flag, Kind, Place, Ref, Tile
+from mappings.report_program import program_tile
 from mappings.report_resources import rows_of_verdict
 from mappings.report_words import are, clean, counted, data_size, listing, percent
 from mappings.runs import RunKind, RunRecord
@@ -98,8 +101,44 @@ def _estate_tiles(facts: Facts) -> tuple[Tile, ...]:
         Tile("ready", "Can move", share, Kind.SHARE, able, Ref("readiness", "readiness-by-verdict")),
         Tile("blocked", "Blocked", number["blocked"], Kind.COUNT, rest, rows_of_verdict(VerdictKind.BLOCKED)),
         Tile("gaps", "Not scanned", gaps, Kind.COUNT, missed, Ref("gaps")),
-        _volume_tile(facts),
     )
+
+
+def _move_tiles(facts: Facts) -> tuple[Tile, ...]:
+    """Whether the move may begin, in how many steps, how long, how much."""
+    return (program_tile(facts), _waves_tile(facts), _time_tile(facts), _volume_tile(facts))
+
+
+def _waves_tile(facts: Facts) -> Tile:
+    rows = Ref("packages", "wave-rows")
+    if facts.moves is None:
+        return Tile("waves", "Waves", None, Kind.COUNT, "packages were not made", rows)
+    packages = counted(len(facts.moves.packages.packages), "package")
+    return Tile("waves", "Waves", len(facts.moves.waves), Kind.COUNT, f"{packages} that move as one each", rows)
+
+
+def _time_tile(facts: Facts) -> Tile:
+    moves, label = facts.moves, "Copy time, P50 to P90"
+    rows = Ref("copy-time", "copy-estimate", {"what": "all waves"})
+    if moves is None or not moves.figures:
+        why = "no resource that holds data" if moves else "packages were not made"
+        return Tile("copy-time", label, None, Kind.TEXT, why, rows)
+    hours = moves.rates.hours_per_day
+    low, high = days_of(moves.copy.p50, hours), days_of(moves.copy.p90, hours)
+    unknown = moves.whole.unknown
+    note = f"at {hours:g} hours a day" + (f"; {counted(unknown, 'size')} not known" if unknown else "")
+    if high < 1:
+        return Tile("copy-time", label, f"{low * hours:,.1f} – {high * hours:,.1f} hours", Kind.TEXT, note, rows)
+    return Tile("copy-time", label, f"{low:,.1f} – {high:,.1f} days", Kind.TEXT, note, rows)
+
+
+def _since_tile(facts: Facts) -> tuple[Tile, ...]:
+    rows, label = Ref("changes", "since-resources", {"change": Since.WORSE.value}), "Worse than before"
+    if facts.previous is None:
+        return (Tile("since", label, None, Kind.COUNT, "the first assessment", rows),)
+    found = compare(facts.previous, facts.assessment)
+    note = f"{found.number(Since.BETTER):,} better, {found.number(Since.NEW):,} new, {found.number(Since.GONE):,} gone"
+    return (Tile("since", label, found.number(Since.WORSE), Kind.COUNT, note, rows),)
 
 
 def _volume_tile(facts: Facts) -> Tile:
@@ -151,7 +190,13 @@ def _confidence_tile(facts: Facts) -> tuple[Tile, ...]:
     )
 
 
-_TILES: tuple[Callable[[Facts], tuple[Tile, ...]], ...] = (_estate_tiles, _object_tiles, _confidence_tile)
+_TILES: tuple[Callable[[Facts], tuple[Tile, ...]], ...] = (
+    _estate_tiles,
+    _move_tiles,
+    _object_tiles,
+    _since_tile,
+    _confidence_tile,
+)
 """Every maker says in its tile's note why a number is missing, so that a tile is never left out."""
 
 

@@ -175,3 +175,5 @@ def test_every_printed_page_bears_the_marking_and_its_number(looked: dict[str, d
         text = page.extract_text()
         assert text.count(sample.HEAD.marking) >= 2, number
         assert f"{number} / {len(pages)}" in text, number
+    # The heads of a long table stand on each of its pages.
+    assert sum("Target name" in page.extract_text() for page in pages) >= 3
