@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.observe import Outcome
+from flows.program_gate import standing_without_sheet
 from flows.wiring import now
 from mappings.assess import assess, assessment_to_json
 from mappings.errors import ExitCode, FixTheInput
@@ -18,8 +18,6 @@ from mappings.offline import files_to_json, read_inventory
 from mappings.offline_entry import TypeName
 from tasks.catalogue import load_catalogue, load_type_facts, read_overlays
 from tasks.tabular import read_exports
-
-log = logging.getLogger("govlift")
 
 EARLIER = "assessment.json"
 """File of a report folder that holds the assessment, to compare the next one with."""
@@ -148,6 +146,7 @@ def _write(
         version=version("govlift"),
         previous=previous,
         scanners=load_scanners(),
+        program=standing_without_sheet(),
         moves=load_move_tables(),
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,4 +154,3 @@ def _write(
     file = folder / EARLIER
     file.touch(mode=0o600)
     file.write_text(compact_json(assessment), "utf-8")
-    log.info("report written to %s", folder)

@@ -133,6 +133,12 @@ class Customer:
             connection_verify=self.state["ca_bundle"],
         )
 
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Details of the events of a kind, in order of the chain."""
+        from flows.wiring import Bench
+
+        return [dict(event.detail) for event in Bench(self.config, environ=self.environment).ledger.reader.events(kind)]
+
     def plan(self) -> Any:
         """The newest plan, as it lies in the ledger."""
         from flows.wiring import Bench

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import time
+from hashlib import sha256
 
 import pytest
 
@@ -171,3 +172,44 @@ def test_an_interrupted_migration_goes_on(customer: Customer, sent: signal.Signa
     done = customer.run("migrate", "--apply", "--json").json
     assert done["state"] == "done" and done["objects"]["failed"] == 0
     assert not customer.run("verify", "--level", "L3", "--json").json["mismatches"]
+
+
+@pytest.mark.prefect
+def test_nothing_is_written_before_the_gates_of_the_program_are_green(customer: Customer) -> None:
+    """No sheet, an open gate, a wrong sheet and declared ITAR data each stop the run before the first write; the
+    answers stand in the event chain; a re-sync goes on with what was admitted, but never with ITAR data.
+
+    Mutation that must fail it: leaving `require_program` out of the flow, or asking it after provisioning.
+    """
+    customer.assessed_and_planned()
+    sheet = customer.folder / "program.toml"
+    filled = sheet.read_text(encoding="utf-8")
+
+    sheet.unlink()
+    for words in (("migrate", "--apply"), ("resync", "--apply")):
+        assert "init --program-only" in says(customer.run(*words, expect=9).err)[1]
+    open_gate = filled.replace('[gate.exhibit-a]\nstatus = "done"', '[gate.exhibit-a]\nstatus = "open"')
+    assert open_gate != filled
+    sheet.write_text(open_gate, encoding="utf-8")
+    assert "exhibit-a" in says(customer.run("migrate", "--apply", expect=9).err)[0]
+    assert "exhibit-a" in says(customer.run("resync", "--apply", expect=9).err)[0], "no way around by resync"
+    sheet.write_text(filled.replace("[gate.exhibit-a]", "[gate.exibit-a]"), encoding="utf-8")
+    assert 'did you mean "exhibit-a"' in says(customer.run("migrate", "--apply", expect=2).err)[0]
+    itar = filled.replace('regimes = ["cjis"]', 'regimes = ["cjis", "itar"]')
+    assert itar != filled
+    sheet.write_text(itar, encoding="utf-8")
+    assert "contract route" in says(customer.run("migrate", "--apply", expect=9).err)[1]
+    assert customer.target_writes() == 0 and not customer.control("/accounts")["government"]
+
+    sheet.write_text(filled, encoding="utf-8")
+    customer.run("program", "check", "--phase", "before-wave")
+    customer.run("migrate", "--apply", "--json")
+    sheet.write_text(open_gate, encoding="utf-8")
+    customer.run("resync", "--apply", "--json")
+    sheet.write_text(itar, encoding="utf-8")
+    says(customer.run("resync", "--apply", expect=9).err)
+    answers = customer.events("program.decided")
+    assert [answer["allowed"] for answer in answers] == [False] * 5 + [True, True, False]
+    assert answers[5]["sheet"] == sha256(filled.encode()).hexdigest()
+    assert answers[5]["overrides"][0]["by"] == "Sam Sample"
+    customer.run("evidence", "verify")
