@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from sandbox.estates import skus
 from sandbox.estates.model import AccountSpec, CloudSpec, Estate, ManagementGroupSpec, ProviderSpec, SubscriptionSpec
 
 SOURCE_TENANT = "11111111-1111-1111-1111-111111111111"
@@ -149,12 +150,21 @@ GOVERNMENT = CloudSpec(
     providers=(
         _RESOURCES,
         ProviderSpec(
-            "Microsoft.Storage", {"storageAccounts": (("USGov Virginia", "USGov Arizona"), GOV_STORAGE_VERSIONS)}
+            "Microsoft.Storage",
+            {
+                "storageAccounts": (("USGov Virginia", "USGov Arizona"), GOV_STORAGE_VERSIONS),
+                "skus": ((), GOV_STORAGE_VERSIONS),
+            },
         ),
     ),
     groups=(_group(TARGET, "rg-strayed", "usgovvirginia"),),
     # An account whose endpoint is of the other cloud: no real ARM says so, and nothing may be written there.
-    resources=(_account(TARGET, "rg-strayed", "strayed", "core.windows.net", "usgovvirginia"),),
+    resources=(
+        _account(TARGET, "rg-strayed", "strayed", "core.windows.net", "usgovvirginia"),
+        *skus.assignments(TARGET, "county-gov"),
+    ),
+    management_groups=(ManagementGroupSpec("county-gov", subscriptions=(TARGET,)),),
+    offer=skus.government(TARGET),
     taken_names=("takenname",),
 )
 ESTATE = Estate("control-plane", COMMERCIAL, GOVERNMENT)
