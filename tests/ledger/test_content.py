@@ -20,14 +20,16 @@ from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
 
 from mappings.errors import AskForApproval, DoNotTrust, ExitCode, FixTheInput, ResumeLater
-from mappings.model import Gap
+from mappings.model import Gap, Resource
 from mappings.plan import LeftOut
 from mappings.planning import make_plan
 from mappings.runs import RunKind
 from mappings.states import StepState, VerdictKind
 from tasks.ledger import IllegalMove, Ledger, LedgerReader, ledger_url, open_ledger, schema
+from tasks.spool import Spool
 from tests.ledger.build import (
     NOW,
+    SUB,
     account,
     assessment,
     classic,
@@ -143,6 +145,23 @@ class TestAssessments:
         with open_ledger(ledger_url(tmp_path)) as opened:
             opened.writer.save_assessment(opened.writer.begin_run(RunKind.ASSESS, now=NOW), saved)
             assert opened.reader.assessment() == saved
+
+    def test_an_inventory_that_lies_on_disk_is_stored_as_it_is(self, ledger: Ledger, tmp_path: Path) -> None:
+        many = [account(f"a{number:05d}", properties={"ü": [number, None]}) for number in range(2503)]
+        spool = Spool(tmp_path / "spool.db", "all", now=NOW)
+        spool.begin([SUB])
+        spool.keep_page(0, [(0, one) for one in reversed(many)], token="", seen=len(many), done=True)
+        spool.keep(0, [("governance", one.id, one) for one in many[:2]])
+        plain = assessment([(one, verdict(one)) for one in many])
+        on_disk = replace(plain.inventory, resources=spool.resources(), governance=spool.items("governance", Resource))
+        saved = replace(plain, inventory=on_disk)
+        ledger.writer.save_assessment(ledger.writer.begin_run(RunKind.ASSESS, now=NOW), saved)
+        found = ledger.reader.assessment()
+        assert found == saved
+        assert found is not None
+        assert found.inventory.resources == tuple(many)
+        assert (spool.resources()[-1], list(spool.resources()[5:7])) == (many[-1], many[5:7])
+        spool.discard()
 
     def test_without_one_there_is_none(self, ledger: Ledger) -> None:
         assert ledger.reader.assessment() is None
