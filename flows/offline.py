@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.observe import Outcome
@@ -12,7 +12,7 @@ from flows.program_gate import standing_without_sheet
 from flows.wiring import now
 from mappings.assess import assess, assessment_to_json
 from mappings.errors import ExitCode, FixTheInput
-from mappings.model import Assessment, Inventory
+from mappings.model import Assessment, Inventory, Resource
 from mappings.offer import Offer, offer_from_json
 from mappings.offline import files_to_json, read_inventory
 from mappings.offline_entry import TypeName
@@ -99,11 +99,16 @@ def _offer(path: Path | None) -> Offer | None:
 def _previous(path: Path | None) -> Assessment | None:
     if path is None:
         return None
-    from mappings.codec import decode
+    from mappings.codec import decode, rebuild
 
     file = path / EARLIER if path.is_dir() else path
     try:
-        return decode(Assessment, _text(file))
+        found = decode(Assessment, _text(file))
+        seen = found.inventory
+        # Both are declared as any sequence, which the codec leaves as it is.
+        resources = rebuild(tuple[Resource, ...], seen.resources)
+        governance = rebuild(tuple[Resource, ...], seen.governance)
+        return replace(found, inventory=replace(seen, resources=resources, governance=governance))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise FixTheInput(
             f"{file} is not an assessment that govlift wrote.",
