@@ -24,6 +24,7 @@ from tasks.catalogue import load_catalogue, overlays_of, read_overlays
 from tasks.inventory import inventory as list_estate
 from tasks.inventory import open_spool, survey
 from tasks.publish import TABLE_ROWS, publish, report
+from tasks.volumes import measured
 
 if TYPE_CHECKING:
     from tasks.spool import Spool
@@ -56,7 +57,7 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         seen = list_estate(arm, graph, source.subscriptions, now(), management_group=group, spool=kept)
         log.info("inventory: %s resources, %s gaps", f"{len(seen.resources):,}", len(seen.gaps))
         if survey_data:
-            seen = await _surveyed(bench, seen)
+            seen = measured(bench.metrics(), await _surveyed(bench, seen), now())
         offer, unasked = target_offer(bench, seen)
         seen = replace(seen, gaps=(*seen.gaps, *unasked))
         target = bench.settings.target

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tasks.clients.arm import SourceArm, TargetArm
     from tasks.clients.blobs import SourceBlobClient, TargetBlobClient
     from tasks.clients.graph import GraphReader
+    from tasks.clients.metrics import MetricsReader
     from tasks.clients.session import Session
     from tasks.ledger import Ledger
 
@@ -100,6 +101,12 @@ class Bench:
         from tasks.clients.graph import GraphReader
 
         return GraphReader(self.source_session)
+
+    def metrics(self) -> MetricsReader:
+        """Azure Monitor of the source."""
+        from tasks.clients.metrics import MetricsReader
+
+        return MetricsReader(self.source_session)
 
     def target_arm(self) -> TargetArm:
         from tasks.clients.arm import TargetArm
