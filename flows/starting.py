@@ -23,6 +23,7 @@ marking = ""                      # customer-supplied marking for every page of 
 cloud = "AzureCloud"
 tenant_id = "FILL-IN"
 subscriptions = ["FILL-IN"]
+# management_group = "NAME"   # in place of subscriptions: everything below this management group
 
 [source.credential]               # roles: Reader; Storage Blob Data Reader; Storage Blob Delegator
 kind = "client-secret"            # or certificate, managed-identity, workload-identity, azure-cli

@@ -10,7 +10,9 @@ import pytest
 from mappings.errors import AskForApproval, GrantAccess, TryLater
 from mappings.model import Gap, Inventory
 from tasks.clients.arm import SourceArm
+from tasks.clients.armlist import ArmReader
 from tasks.clients.graph import GraphReader
+from tasks.clients.management import RESOURCES_API
 from tasks.clients.session import Session
 from tasks.estate import take_inventory
 from tests.controlplane import estate
@@ -181,6 +183,25 @@ def test_no_subscription_at_all_ends_the_command(source_arm: SourceArm, graph: G
 def test_a_short_throttle_is_waited_out(clouds: Clouds, source_arm: SourceArm, graph: GraphReader) -> None:
     clouds.fault(FLAT_LIST, status=429, code="TooManyRequests", headers={"Retry-After": "1"}, times=2)
     assert take(source_arm, graph).seen[0].arm == MAIN_VISIBLE
+
+
+def test_resource_graph_is_asked_again_after_the_seconds_it_names(clouds: Clouds, graph: GraphReader) -> None:
+    """A query is a POST, which azure-core repeats only where the answer says when."""
+    clouds.fault(GRAPH, status=429, code="RateLimiting", headers={"Retry-After": "1"}, times=2)
+    began = time.monotonic()
+    assert len(list(graph.resources(estate.MAIN))) == MAIN_VISIBLE
+    assert time.monotonic() - began >= 2
+
+
+def test_few_reads_left_slow_the_reader_down(clouds: Clouds, source: Session) -> None:
+    waited: list[float] = []
+    reader = ArmReader(source, pause=waited.append)
+    assert list(reader.listed(f"/subscriptions/{estate.MAIN}/resources", RESOURCES_API))
+    assert waited == []
+    clouds.fault(FLAT_LIST, headers={"x-ms-ratelimit-remaining-subscription-reads": "7"})
+    assert list(reader.listed(f"/subscriptions/{estate.MAIN}/resources", RESOURCES_API))
+    assert len(waited) == 1
+    reader.close()
 
 
 def test_a_long_throttle_is_not_waited_for(clouds: Clouds, source_arm: SourceArm) -> None:

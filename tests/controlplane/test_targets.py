@@ -229,3 +229,14 @@ def test_a_session_of_the_wrong_side_reads_nothing(clouds: Clouds, settings: Set
     with pytest.raises(GovliftError):
         open_session(GOVERNMENT, part.tenant_id, part.credential, ENVIRON).prove()
     assert clouds.box.counters()["government"]["arm"]["read"] == 0
+
+
+def test_doctor_looks_below_a_management_group(clouds: Clouds, settings: Settings) -> None:
+    source = settings.source.model_copy(update={"subscriptions": (), "management_group": "tenant"})
+    checks = {check.name: check for check in run_checks(settings.model_copy(update={"source": source}), ENVIRON)}
+    assert checks["source: management group"].result == "2 subscriptions below tenant"
+    assert checks["source: Resource Graph"].state is CheckState.PASSED
+    unknown = settings.model_copy(update={"source": source.model_copy(update={"management_group": "no-such"})})
+    checks = {check.name: check for check in run_checks(unknown, ENVIRON)}
+    assert checks["source: management group"].failed and "no-such" in checks["source: management group"].result
+    assert checks["source: Resource Graph"].state is CheckState.NOT_CHECKED
