@@ -16,8 +16,8 @@ from mappings.model import Assessment, Inventory, Resource
 from mappings.offer import Offer, offer_from_json
 from mappings.offline import files_to_json, read_inventory
 from mappings.offline_entry import TypeName
-from tasks.catalogue import load_catalogue, load_type_facts, read_overlays
-from tasks.tabular import read_exports
+from tasks.catalogue import load_catalogue, read_overlays
+from tasks.tabular import load_portal_names, read_exports
 
 EARLIER = "assessment.json"
 """File of a report folder that holds the assessment, to compare the next one with."""
@@ -45,7 +45,7 @@ class _Names:
     """Types by portal name; the table is loaded when the first file needs it."""
 
     def by_portal_name(self, name: str) -> Sequence[TypeName]:
-        return load_type_facts().by_portal_name(name)
+        return load_portal_names().by_portal_name(name)
 
 
 def assess_files(paths: Sequence[Path], told: Offline | None = None) -> Outcome:

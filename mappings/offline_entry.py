@@ -156,6 +156,7 @@ def _type_of(fields: Mapping[str, Any], place: str, reading: Reading, names: Typ
         return text
     found = names.by_portal_name(text) if names else ()
     if len(found) == 1:
+        reading.named[text, found[0].type] += 1
         return found[0].type
     what = f'Type of the resources that the file calls "{text[:100]}"; their verdict is unknown.'
     if found:

@@ -60,6 +60,8 @@ class Reading:
     """Names of clouds that the file itself gives (`cloudName` of `az account list`)."""
     template_ids: set[str] = field(default_factory=set)
     """Made ids of template resources, in lower case."""
+    named: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Portal name and the type it was taken for -> entries."""
     left: Counter[str] = field(default_factory=Counter)
     """Reason -> entries that are no resource of the estate."""
     _left_names: dict[str, list[str]] = field(default_factory=dict)
@@ -123,6 +125,10 @@ class Reading:
         for why, names in self._left_names.items():
             shown = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
             self.notes.append(f"{len(names):,} left out, {why}: {shown}")
+        if self.named:
+            told = [f"{name} = {kind} ({count:,})" for (name, kind), count in sorted(self.named.items())]
+            more = f" and {len(told) - 20} more" if len(told) > 20 else ""
+            self.notes.append(f"types by the names of the portal: {', '.join(told[:20])}{more}")
         known = self._page_total
         if known is not None and known > self._page_entries:
             missing = f"{self._page_entries:,} entries are in the file, {known:,} in all"

@@ -11,13 +11,17 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
+from functools import cache
+from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from mappings.errors import FixTheInput
 from mappings.offline import is_parameters_name
+from mappings.offline_names import PortalNames, parse_portal_names
 from mappings.offline_reading import Export, Grid
 from mappings.offline_table import rows_that_fit
+from tasks.catalogue import load_type_facts
 
 READABLE = frozenset(
     (".json", ".jsonc", ".jsonl", ".ndjson", ".har", ".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".zip", ".bicep",
@@ -44,6 +48,13 @@ _REFUSED = {
     ".yaml": ("it is YAML", "NotRecognised", _AGAIN_JSON),
     ".yml": ("it is YAML", "NotRecognised", _AGAIN_JSON),
 }
+
+
+@cache
+def load_portal_names() -> PortalNames:
+    """ARM types by the name that the portal shows."""
+    table = files("mappings") / "catalogue" / "tables" / "portal_names.toml"
+    return parse_portal_names(table.read_text("utf-8"), load_type_facts())
 
 
 def read_exports(paths: Sequence[Path]) -> Iterator[Export]:

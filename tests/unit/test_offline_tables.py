@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from mappings.errors import FixTheInput
 from mappings.model import Inventory
 from mappings.offline import read_inventory
-from tasks.catalogue import load_type_facts
-from tasks.tabular import of_bytes, read_exports
+from tasks.tabular import load_portal_names, of_bytes, read_exports
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SUB = "11111111-1111-1111-1111-111111111111"
@@ -36,7 +35,7 @@ def read(content: str | bytes, name: str = "a.csv") -> Inventory:
 
 
 def opened(exports: Any) -> Inventory:
-    found = read_inventory(exports, now=NOW, names=load_type_facts())
+    found = read_inventory(exports, now=NOW, names=load_portal_names())
     for one in found.files:
         assert one.entries == one.resources + one.duplicates + one.left_out + one.unread, one
     assert sum(one.resources for one in found.files) == len(found.resources)
@@ -104,6 +103,18 @@ def test_the_parts_of_an_id_make_the_id_so_that_the_same_resource_is_found_in_an
     assert [one.id.lower() for one in found.resources] == [VM_ID.lower()]
     assert [one.duplicates for one in found.files] == [0, 1]
     assert [(one.id, one.name) for one in found.subscriptions] == [(SUB, "Prod")]
+
+
+def test_every_further_portal_name_is_a_known_type_and_its_use_is_said() -> None:
+    names = load_portal_names()
+    for name, kind in names.further.items():
+        assert not names.facts.by_portal_name(name), name
+        fact = names.facts.get(kind)
+        assert fact is not None, kind
+        assert fact.type == kind
+    found = read("name,type\na,function  app\nb,Function App\n")
+    assert [one.type for one in found.resources] == ["Microsoft.Web/sites"] * 2
+    assert "Function App = Microsoft.Web/sites (1)" in found.files[0].notes[0]
 
 
 def test_rows_without_an_id_stay_apart_even_where_they_look_alike() -> None:
