@@ -14,6 +14,8 @@ from mappings.offer import NameAnswer, Offer, PolicyKind, TargetPolicy
 from mappings.report_facts import Facts, Judged
 from mappings.report_model import Column, Kind, Ref, Row, Section, Table
 from mappings.report_words import counted, counts, make_row, utc
+from mappings.rule import SEVERITY
+from mappings.states import VerdictKind
 
 ID = "live-target"
 
@@ -85,6 +87,11 @@ def _differs(verdict: Verdict) -> bool:
     return bool(verdict.catalogue) and verdict.catalogue != verdict.verdict.value
 
 
+def _lifted(verdict: Verdict) -> bool:
+    """Whether the target offers what the catalogue does not: a difference, but nothing that is missing."""
+    return _differs(verdict) and SEVERITY[verdict.verdict] < SEVERITY[VerdictKind(verdict.catalogue)]
+
+
 def _differences(facts: Facts) -> Table:
     columns = (
         Column("name", "Resource", Kind.NAME),
@@ -129,7 +136,7 @@ def _findings(facts: Facts) -> Iterator[_Finding]:
         verdict = judged.verdict
         if verdict is None:
             continue
-        if verdict.rule in LIVE_RULES:
+        if verdict.rule in LIVE_RULES and not _lifted(verdict):
             # Behind the live reason stands what the catalogue said, which the table of differences shows.
             says = verdict.reason.partition(" The catalogue (")[0]
             yield _Finding(judged, _ABOUT[verdict.rule], says, verdict.remedy)

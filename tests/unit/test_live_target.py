@@ -379,7 +379,9 @@ def test_the_report_shows_both_truths_and_says_catalogue_only_without_an_offer()
         policy(PolicyKind.DENIED_TYPES, "microsoft.compute/virtualmachines"),
         source_versions=(NewestVersion("microsoft.storage/storageaccounts", "2026-09-01"),),
     )
-    inventory = Inventory("AzureCloud", "", "test", NOW, (machine("Standard_D4s_v4"), account("Standard_ZRS")))
+    offer = replace(offer, types=(*offer.types, OfferedType("contoso.new/things")))
+    new = machine("", id="/n", name="new", type="Contoso.New/things")
+    inventory = Inventory("AzureCloud", "", "test", NOW, (machine("Standard_D4s_v4"), account("Standard_ZRS"), new))
 
     def section(asked: Offer | None) -> Any:
         made = build_report(
@@ -395,9 +397,11 @@ def test_the_report_shows_both_truths_and_says_catalogue_only_without_an_offer()
 
     report, live = section(offer)
     tables = {table.id: table for table in live.tables}
-    [row] = tables["live-differences"].rows
-    assert (row.cells["name"], row.cells["verdict"]) == ("m", "blocked")
-    assert row.cells["catalogue"] != "blocked"
+    differing = {
+        row.cells["name"]: (row.cells["catalogue"], row.cells["verdict"]) for row in tables["live-differences"].rows
+    }
+    assert differing == {"m": ("ready-with-changes", "blocked"), "new": ("unknown", "ready-with-changes")}
+    # What the target offers beyond the catalogue differs, but lacks nothing.
     grouped = tables["live-findings"].rows
     assert [one.cells["about"] for one in grouped] == ["policy", "size or SKU"]
     for one in grouped:
