@@ -184,7 +184,8 @@ def _read(kind: type[_Model], name: str, texts: Mapping[str, str]) -> _Model:
     except tomllib.TOMLDecodeError as wrong:
         raise FixTheInput(f"{name}: not valid TOML: {wrong}.", next_step="Correct that line and run again.") from None
     except ValidationError as wrong:
-        first = wrong.errors()[0]
+        # An unknown key first: it is most often the misspelling of the one that is missing.
+        first = min(wrong.errors(), key=lambda error: error["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         message = first["msg"].removeprefix("Value error, ")
         raise FixTheInput(f"{name}: {where}: {message}.", next_step="Correct the table and run again.") from None
