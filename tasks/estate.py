@@ -219,6 +219,7 @@ class _Taking:
     def govern_above(self, management_group: str) -> None:
         """What stands at management groups. ARM's lists by subscription tell what is inherited, too."""
         for kind in _GOVERNING:
+            self._kept.drop(_ABOVE, "gap", kind)
             try:
                 found = self._graph.governance(kind, management_group=management_group)
             except GovliftError as wrong:
@@ -231,6 +232,7 @@ class _Taking:
     def _govern(self, pool: ThreadPoolExecutor, part: Sequence[Listed]) -> None:
         for kind, words in _GOVERNING.items():
             gaps: list[Gap] = []
+            self._kept.drop(part[0].place, "gap", kind)
             try:
                 found = self._graph.governance(kind, subscriptions=[one.id for one in part])
             except GovliftError:

@@ -191,6 +191,12 @@ class Spool:
         with self._change():
             self._keep(place, items)
 
+    def drop(self, place: int, kind: str, prefix: str) -> None:
+        """Drop values of a kind whose key begins so: an earlier run kept them, and what is known now is otherwise."""
+        with self._change():
+            told = (kind, place, prefix, f"{prefix}\U0010ffff")
+            self._connection.execute("DELETE FROM item WHERE kind = ? AND place = ? AND key >= ? AND key < ?", told)
+
     def _keep(self, place: int, items: Iterable[tuple[str, str, object]]) -> None:
         rows = ((kind, place, key, compact_json(value)) for kind, key, value in items)
         self._connection.executemany("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?)", rows)

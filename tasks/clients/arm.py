@@ -52,6 +52,8 @@ GOVERNANCE_API: Mapping[str, str] = {
 }
 """What governs resources -> API version that both clouds have."""
 
+_IN_A_PATH = "/-._~!$&'()*+,;=:@"
+"""What may stand in a path as it is (RFC 3986)."""
 _MOST_PROVISIONING = 900
 """Seconds that a storage account may take to be made; usually it is half a minute."""
 _MOST_UNSEEN = 20
@@ -101,6 +103,8 @@ class SourceArm(_Reads):
     def __init__(self, session: Session) -> None:
         super().__init__(session, reads_only=True)
         self._lists = ArmReader(session)
+        self._versions_of = ""
+        """The subscription whose list of providers tells the API versions; the first that was asked."""
 
     def subscription(self, subscription_id: str) -> Subscription:
         """One subscription. Raises GrantAccess where it does not exist or is not visible."""
@@ -161,11 +165,13 @@ class SourceArm(_Reads):
 
     def get(self, resource_id: str) -> Resource:
         """One resource with its properties, at the newest API version that its cloud offers for the type."""
-        subscription_id = part_of(resource_id, "subscriptions")
-        version = self._sdk.version_for(subscription_id, type_in(resource_id))
+        # Which versions there are is the cloud's affair and not the subscription's, and the list is long.
+        asked = self._versions_of or part_of(resource_id, "subscriptions")
+        version = self._sdk.version_for(asked, type_in(resource_id))
+        self._versions_of = asked
+        url = f"{self.cloud.arm.rstrip('/')}{quote(resource_id, safe=_IN_A_PATH)}"
         with translated(f"read {resource_id}", cloud=self.cloud):
-            found = self._sdk.resources(subscription_id).resources.get_by_id(resource_id, api_version=version)
-            return resource_of(found.as_dict())
+            return resource_of(self._lists.ask("GET", url, params={"api-version": version})[0])
 
     def storage_account(self, resource: Resource) -> StorageAccountFacts:
         """What matters of a storage account, ARM or classic; read anew where `resource` came without properties."""

@@ -168,6 +168,22 @@ def _ids(first: int, last: int) -> list[str]:
     return [one.id for one in SPEC.subscriptions][first:last]
 
 
+def test_a_gap_of_a_run_before_does_not_outlive_its_reason(
+    many: RunningSandbox, source: Session, tmp_path: Path
+) -> None:
+    many.break_with({"match": f"{GRAPH}.*", "status": 403, "code": "AuthorizationFailed", "times": 2})
+    many.break_with(
+        {"match": r"arm GET /subscriptions/[0-9a-f-]+/resources\?", "status": 503, "headers": {"Retry-After": "999"}}
+    )
+    spool = Spool(tmp_path / NAME, "all", now=NOW)
+    with pytest.raises(TryLater):
+        take(source, spool)
+    assert {gap.scope for gap in spool.gaps()} >= {f"/providers/Microsoft.Management/managementGroups/{large.ROOT}"}
+    many.calm()
+    assert [gap.scope for gap in take(source, spool).gaps] == sorted(f"/subscriptions/{one}" for one in (CLOSED, BLIND))
+    spool.close()
+
+
 @pytest.mark.slow
 def test_a_token_that_is_not_taken_any_more_costs_one_batch(
     many: RunningSandbox, source: Session, tmp_path: Path
