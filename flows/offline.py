@@ -110,9 +110,20 @@ def _previous(path: Path | None) -> Assessment | None:
         governance = rebuild(tuple[Resource, ...], seen.governance)
         return replace(found, inventory=replace(seen, resources=resources, governance=governance))
     except (ValueError, TypeError, KeyError, AttributeError):
+        return _of_report(_text(file), file)
+
+
+def _of_report(text: str, file: Path) -> Assessment:
+    """What an earlier report.json tells, where the assessment itself was not kept."""
+    from mappings.report_earlier import assessment_of
+    from mappings.report_json import report_from_json
+
+    try:
+        return assessment_of(report_from_json(text, origin=str(file)))
+    except FixTheInput:
         raise FixTheInput(
-            f"{file} is not an assessment that govlift wrote.",
-            next_step=f"Name the {EARLIER} beside an earlier report.",
+            f"{file} is not an assessment or a report that govlift wrote.",
+            next_step=f"Name the {EARLIER} or the report.json of an earlier assessment.",
         ) from None
 
 

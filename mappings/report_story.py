@@ -21,7 +21,7 @@ STORY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("What moves, and when", ("targets", "packages", "waves", "data", "volume", "estimate", "copy-time", "runbook")),
     ("What to change by hand", ("identities", "endpoints", "names", "losses", "limits", "governance")),
     ("What was done", ("results", "exceptions", "differences", "runs")),
-    ("For the record", ("assumptions", "sources", "resources")),
+    ("For the record", ("assumptions", "sources", "subscriptions", "resources")),
 )
 """Part -> ids of its sections in reading order. A section that stands nowhere comes before "For the record"."""
 
@@ -65,12 +65,14 @@ _WEIGHTY = (VerdictKind.BLOCKED, VerdictKind.UNKNOWN, VerdictKind.REPLACE)
 
 
 def _priorities(facts: Facts) -> list[Priority]:
-    """One per verdict, rule and reason, as the section "Blockers and conditions" groups them."""
+    """One per verdict, rule and reason; what is unknown by whom to ask, since one question answers many types."""
     groups: defaultdict[tuple[str, str, str, str], list[tuple[Judged, Verdict]]] = defaultdict(list)
     for judged in facts.judged:
         verdict = judged.verdict
-        if verdict is not None and verdict.verdict in _WEIGHTY:
-            groups[verdict.verdict, verdict.rule, verdict.reason, verdict.remedy].append((judged, verdict))
+        if verdict is None or verdict.verdict not in _WEIGHTY:
+            continue
+        rule, reason = ("", "") if verdict.verdict is VerdictKind.UNKNOWN else (verdict.rule, verdict.reason)
+        groups[verdict.verdict, rule, reason, verdict.remedy].append((judged, verdict))
     rank = {kind.value: n for n, kind in enumerate(_WEIGHTY)}
     ordered = sorted(groups.items(), key=lambda item: (rank[item[0][0]], -len(item[1]), item[0]))
     return [_priority(members) for _, members in ordered]
@@ -78,26 +80,27 @@ def _priorities(facts: Facts) -> list[Priority]:
 
 def _priority(members: list[tuple[Judged, Verdict]]) -> Priority:
     first = members[0][1]
+    same = {"rule": first.rule, "reason": first.reason} if first.verdict is not VerdictKind.UNKNOWN else {}
     return Priority(
         status=first.verdict.value,
         what=_what(members),
         remedy=first.remedy,
         owner=owners_told((judged.resource.tags for judged, _ in members), first.verdict),
         resources=len(members),
-        ref=rows_of_verdict(first.verdict, rule=first.rule, reason=first.reason, remedy=first.remedy),
+        ref=rows_of_verdict(first.verdict, remedy=first.remedy, **same),
     )
 
 
 def _what(members: list[tuple[Judged, Verdict]]) -> str:
-    """The reason; with the types where no rule answers, because the reason then says nothing of them."""
+    """The reason; of several that are unknown, their types."""
     first = members[0][1]
+    types = sorted({judged.type for judged, _ in members}, key=str.lower)
     if first.verdict is not VerdictKind.UNKNOWN:
         return first.reason
-    types = sorted({judged.type for judged, _ in members if judged.type.lower() not in first.reason.lower()})
-    if not types:
-        return first.reason
-    more = f" and {len(types) - 2:,} more types" if len(types) > 2 else ""
-    return f"{', '.join(types[:2])}{more}: {first.reason}"
+    if len({verdict.reason for _, verdict in members}) == 1 and len(types) == 1:
+        return first.reason if types[0].lower() in first.reason.lower() else f"{types[0]}: {first.reason}"
+    more = f" and {len(types) - 2:,} more" if len(types) > 2 else ""
+    return f"What Azure Government offers is not known of {counted(len(types), 'type')}: {', '.join(types[:2])}{more}."
 
 
 def _in_out(facts: Facts) -> tuple[tuple[Tile, ...], Check]:

@@ -158,14 +158,22 @@ def _age(hours: int) -> str:
 
 def _place(place: Place) -> str:
     tenant = f"tenant {place.tenant_id}" if place.tenant_id else "tenant not told"
-    return f"{place.cloud}, {tenant}" if place.cloud else NOTHING
+    return f"{place.cloud}, {tenant}" if place.cloud else "not told"
+
+
+def _short(scope: str) -> str:
+    """A scope of many names, cut where the cover would become a list; report.json has all of it."""
+    return scope if len(scope) <= _SCOPE else scope[:_SCOPE].rpartition(" ")[0].rstrip(",") + " …"
+
+
+_SCOPE = 160
 
 
 def cover_facts(cover: Cover) -> Iterator[tuple[str, str]]:
     """The facts of the cover as (label, text)."""
     yield "From", visible(_place(cover.source))
     yield "To", visible(_place(cover.target))
-    yield "Scope", visible(cover.scope) or NOTHING
+    yield "Scope", _short(visible(cover.scope)) or NOTHING
     taken = f"{moment(cover.inventory_taken_at)}, {_age(cover.data_age_hours)} when this report was made"
     yield "Inventory taken", taken
     yield "Report made", moment(cover.made_at)
