@@ -327,6 +327,38 @@ def status(config: Config = HERE, json_: Json = False) -> None:
 
 @app.command()
 @command
+def packages(config: Config = HERE, json_: Json = False) -> None:
+    """What moves together and in which order: packages and waves of the newest assessment."""
+    from flows.packages import moves_of, packages_to_json
+
+    start()
+    moves = moves_of(config)
+    if json_:
+        say_json(packages_to_json(moves))
+        return
+    say_table(
+        ("wave", "package", "stage", "standing", "resources", "data", "copy P50", "copy P90"),
+        [
+            (
+                wave,
+                one.name,
+                one.stage.value,
+                one.standing.value,
+                len(one.members),
+                amount(moves.sums[one.name].bytes),
+                duration(moves.spans[one.name].p50),
+                duration(moves.spans[one.name].p90),
+            )
+            for wave in moves.packages.waves
+            for one in moves.cutover_order(wave)
+        ],
+    )
+    for cut in moves.packages.cuts:
+        say(f"circle: {cut.package} needs {cut.needs}, which comes later ({cut.references} references)")
+
+
+@app.command()
+@command
 def report(
     config: Config = HERE,
     format_: Annotated[
