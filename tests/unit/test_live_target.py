@@ -157,7 +157,7 @@ def test_zone_redundant_geo_storage_goes_on_as_geo_storage() -> None:
 
 
 def test_zones_are_those_of_the_size_in_the_region_less_the_restricted_ones() -> None:
-    there = {"region_overrides": {"southcentralus": VIRGINIA}}
+    there: dict[str, Any] = {"region_overrides": {"southcentralus": VIRGINIA}}
     assert said(judged(machine("Standard_D4s_v5", zones=("1",)), **there)) == []
     [(rule, reason, remedy)] = said(judged(machine("Standard_D4s_v5", zones=("1", "2")), **there))
     assert rule == "live-zone"
@@ -285,7 +285,10 @@ def test_entries_of_a_sku_list_are_folded_and_one_open_size_of_a_disk_is_enough(
 
 def test_a_region_without_zones_is_known_to_have_none() -> None:
     mapped = [{"logicalZone": "2"}, {"logicalZone": "1"}]
-    bodies = [{"name": "usgovvirginia", "availabilityZoneMappings": mapped}, {"name": "usgovtexas"}]
+    bodies: list[dict[str, Any]] = [
+        {"name": "usgovvirginia", "availabilityZoneMappings": mapped},
+        {"name": "usgovtexas"},
+    ]
     assert zones_of(bodies) == (ZonesAt("usgovvirginia", ("1", "2")), ZonesAt("usgovtexas", ()))
 
 
