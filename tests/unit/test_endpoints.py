@@ -66,7 +66,7 @@ def left_in(text: str) -> list[str]:
 @given(_text)
 @settings(max_examples=600, deadline=None)
 def test_no_commercial_suffix_is_left_in_a_rewritten_text(text: str) -> None:
-    """Mutations that must fail it: shortest suffix first; the search without regard to capitals taken away."""
+    """Mutations that must fail it: capitals counted as others; a URL-encoded host not seen; `$` where a line may end."""
     new, changes, unknown = rewrite(text, TABLE)
     assert not left_in(new)
     assert rewrite(new, TABLE)[1] == [], "what was rewritten is of the Government cloud"
@@ -80,6 +80,17 @@ def test_a_host_in_a_url_is_rewritten_whole(host: str) -> None:
     new, changes, unknown = rewrite(f"https://{host}/path?api-version=1", TABLE)
     assert len(changes) == 1 and not unknown
     assert changes[0].host == host and new == f"https://{changes[0].becomes}/path?api-version=1"
+
+
+def test_a_host_on_the_line_before_is_no_part_of_a_host() -> None:
+    text = "hc.vault.azure.net\nmanagement.azure.com"
+    assert [change.host for change in rewrite(text, TABLE)[1]] == ["hc.vault.azure.net", "management.azure.com"]
+
+
+def test_the_longest_suffix_decides() -> None:
+    """Mutation that must fail it: shortest suffix first."""
+    (change,) = rewrite("https://management.core.windows.net:8443/x", TABLE)[1]
+    assert change.suffix == "management.core.windows.net:8443"
 
 
 def test_every_line_of_the_table_has_a_source_and_counts() -> None:
@@ -109,6 +120,7 @@ def test_every_line_of_the_table_has_a_source_and_counts() -> None:
         ("hc.eastus.privatelink.batch.azure.com", "hc.privatelink.batch.usgovcloudapi.net"),
         ("[concat(parameters('n'), '.vault.azure.net')]", "[concat(parameters('n'), '.vault.usgovcloudapi.net')]"),
         ("hc.dfs.core.windows.net", "hc.dfs.core.usgovcloudapi.net"),
+        ("https://management.core.windows.net:8443/x", "https://management.core.usgovcloudapi.net:8443/x"),
         # Not hosts of Azure, whatever stands inside them.
         ("core.windows.net.attacker.example", "core.windows.net.attacker.example"),
         ("mycore-windows.net", "mycore-windows.net"),
