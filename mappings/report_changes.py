@@ -28,6 +28,8 @@ def changes_section(facts: Facts) -> Section:
     found = compare(facts.previous, facts.assessment)
     taken = facts.previous.inventory.taken_at.strftime("%Y-%m-%d %H:%M UTC")
     lead = f"Compared with the inventory of {taken}: {_told(found)}."
+    if facts.previous.inventory.scope != facts.assessment.inventory.scope:
+        lead += " The two inventories asked for different scopes, so what is gone may only not have been asked for."
     tables = (_by_kind(found), _moved(facts, found), _gaps(found), _data(found))
     return Section(_ID, _TITLE, lead, tuple(table for table in tables if table.rows))
 
