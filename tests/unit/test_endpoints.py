@@ -66,7 +66,7 @@ def left_in(text: str) -> list[str]:
 @given(_text)
 @settings(max_examples=600, deadline=None)
 def test_no_commercial_suffix_is_left_in_a_rewritten_text(text: str) -> None:
-    """Mutations that must fail it: capitals counted as others; a URL-encoded host not seen; `$` where a line may end."""
+    """Mutations that must fail it: capitals counted as others; a URL-encoded host not seen."""
     new, changes, unknown = rewrite(text, TABLE)
     assert not left_in(new)
     assert rewrite(new, TABLE)[1] == [], "what was rewritten is of the Government cloud"
