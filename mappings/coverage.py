@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -83,19 +83,17 @@ def level_of(book: Rulebook, resource: Resource, verdict: Verdict) -> Level:
 def coverage_of(file: str, inventory: Inventory, book: Rulebook) -> Coverage:
     """How the resources of one file are covered."""
     levels: Counter[Level] = Counter()
-    asked: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-    spelling: dict[str, str] = {}
+    asks: list[Ask] = []
     for resource in inventory.resources:
         verdict = book.judge(resource)
         level = level_of(book, resource, verdict)
         levels[level] += 1
         if level is Level.UNKNOWN:
-            name = spelling.setdefault(resource.type.lower(), resource.type)
-            asked[name, verdict.rule, verdict.remedy] += 1
+            asks.append(Ask(resource.type, verdict.rule, 1, verdict.remedy))
     return Coverage(
         file=file,
         levels=tuple((level, levels[level]) for level in Level),
-        asks=_asks(asked),
+        asks=_summed(asks),
         unread=tuple(f"{gap.scope}: {gap.why}" for gap in inventory.gaps),
     )
 
@@ -107,18 +105,19 @@ def unread(file: str, why: str) -> Coverage:
 
 def together(parts: Sequence[Coverage]) -> Coverage:
     """All files as one."""
-    asked: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-    for part in parts:
-        for ask in part.asks:
-            asked[ask.type, ask.rule, ask.ask] += ask.resources
     return Coverage(
         file=f"{len(parts)} files" if len(parts) != 1 else "1 file",
         levels=tuple((level, sum(part.number(level) for part in parts)) for level in Level),
-        asks=_asks(asked),
+        asks=_summed(ask for part in parts for ask in part.asks),
         unread=tuple(what for part in parts for what in part.unread),
     )
 
 
-def _asks(asked: dict[tuple[str, str, str], int]) -> tuple[Ask, ...]:
-    made = [Ask(name, rule, number, ask) for (name, rule, ask), number in asked.items()]
-    return tuple(sorted(made, key=lambda ask: (-ask.resources, ask.type.lower(), ask.rule)))
+def _summed(asks: Iterable[Ask]) -> tuple[Ask, ...]:
+    """One per type and rule, in the spelling that came first."""
+    found: dict[tuple[str, str], Ask] = {}
+    for ask in asks:
+        key = (ask.type.lower(), ask.rule)
+        known = found.get(key)
+        found[key] = replace(known, resources=known.resources + ask.resources) if known else ask
+    return tuple(sorted(found.values(), key=lambda ask: (-ask.resources, ask.type.lower(), ask.rule)))

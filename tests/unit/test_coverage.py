@@ -63,5 +63,6 @@ def test_files_add_up_and_keep_what_could_not_be_read() -> None:
     assert (total.file, total.resources, total.number(Level.UNKNOWN)) == ("3 files", 4, 4)
     assert total.unread == ("b.json, line 3: not valid JSON", "it is empty")
     assert [(ask.type, ask.rule, ask.resources) for ask in one.asks] == [("Contoso.Web/sites", NO_RULE, 2)]
+    assert [(ask.type, ask.resources) for ask in total.asks] == [("Contoso.Web/sites", 4)]
     assert one.as_json()["kind_or_property"] == 0
     assert one.as_json()["unknown"] == 2

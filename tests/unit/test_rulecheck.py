@@ -121,6 +121,11 @@ def test_the_catalogue_as_shipped_has_no_error_and_no_warning() -> None:
             Weight.ERROR,
             "does not apply to its own bad example, which base decides",
         ),
+        (
+            (rule("vm", f'match.type = "{VM}"'), rule("below", f'match.type = "{VM}/*"')),
+            Weight.ERROR,
+            'it can never decide on microsoft.compute/virtualmachines/*: "vm" always goes before it',
+        ),
         ((rule("bare", f'match.type = "{VM}"'),), Weight.WARNING, 'has no "good" example'),
     ],
 )
