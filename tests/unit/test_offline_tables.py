@@ -289,3 +289,18 @@ def test_any_bytes_are_no_traceback(content: bytes, name: str) -> None:
     good = of_bytes("good.json", json.dumps([{"id": VM_ID}]).encode())
     found = opened([good, of_bytes(name, content)])
     assert found.resources[0].id == VM_ID
+
+
+def test_a_sheet_that_states_a_wrong_size_is_read_whole(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in [HEADINGS, *ROWS]:
+        book.active.append(row)
+    book.save(tmp_path / "right.xlsx")
+    with zipfile.ZipFile(tmp_path / "right.xlsx") as right, zipfile.ZipFile(tmp_path / "wrong.xlsx", "w") as wrong:
+        for name in right.namelist():
+            content = right.read(name)
+            if name.endswith("sheet1.xml"):
+                content = content.replace(b'<dimension ref="A1:F3"', b'<dimension ref="A1:B2"')
+                assert b"A1:B2" in content
+            wrong.writestr(name, content)
+    assert len(opened(read_exports([tmp_path / "wrong.xlsx"])).resources) == 2
