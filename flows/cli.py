@@ -115,7 +115,14 @@ def assess(
         outcome = assess_files(from_, told)
         if not json_:
             _tell_files(outcome)
-        _tell_assessment(outcome, json_, report)
+        _tell_assessment(
+            outcome,
+            json_,
+            report,
+            "read the report, then `govlift init` makes a migration that asks Azure itself."
+            if report
+            else "give a folder with --report to read why, row by row.",
+        )
     else:
         _assess(config, survey=True, as_json=json_, verbose=verbose)
 
@@ -148,7 +155,9 @@ def _tell_files(outcome: Outcome) -> None:
     say()
 
 
-def _tell_assessment(outcome: Outcome, as_json: bool, folder: Path | None) -> None:
+def _tell_assessment(
+    outcome: Outcome, as_json: bool, folder: Path | None, next_step: str = "read the report, then run `govlift plan`."
+) -> None:
     summary = outcome.summary
     if as_json:
         say_json(summary)
@@ -164,7 +173,7 @@ def _tell_assessment(outcome: Outcome, as_json: bool, folder: Path | None) -> No
         hint("  next: run `govlift report` on a machine with memory for it (1 GiB for each 20,000 resources).")
     if outcome.exit_code is ExitCode.FINDINGS:
         hint("govlift: there are findings (not everything is ready, or not everything could be listed).")
-        hint("  next: read the report, then run `govlift plan`.")
+        hint(f"  next: {next_step}")
     leave(outcome.exit_code)
 
 

@@ -126,9 +126,9 @@ class Reading:
             shown = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
             self.notes.append(f"{len(names):,} left out, {why}: {shown}")
         if self.named:
-            told = [f"{name} = {kind} ({count:,})" for (name, kind), count in sorted(self.named.items())]
-            more = f" and {len(told) - 20} more" if len(told) > 20 else ""
-            self.notes.append(f"types by the names of the portal: {', '.join(told[:20])}{more}")
+            types = [f"{name} = {kind} ({count:,})" for (name, kind), count in sorted(self.named.items())]
+            more = f" and {len(types) - 20} more" if len(types) > 20 else ""
+            self.notes.append(f"types by the names of the portal: {', '.join(types[:20])}{more}")
         known = self._page_total
         if known is not None and known > self._page_entries:
             missing = f"{self._page_entries:,} entries are in the file, {known:,} in all"

@@ -16,9 +16,9 @@ from mappings.responsible import owners_told
 from mappings.states import VerdictKind
 
 STORY: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Where it stands", ("balance", "gaps", "files", "readiness", "changes", "live", "live-target")),
+    ("Where it stands", ("balance", "gaps", "files", "readiness", "changes", "live-target")),
     ("What stands in the way", ("blockers", "unknowns", "program", "risks", "findings")),
-    ("What moves, and when", ("targets", "packages", "waves", "data", "volume", "estimate", "copy-time", "runbook")),
+    ("What moves, and when", ("targets", "packages", "data", "copy-time", "runbook")),
     ("What to change by hand", ("identities", "endpoints", "names", "losses", "limits", "governance")),
     ("What was done", ("results", "exceptions", "differences", "runs")),
     ("For the record", ("assumptions", "sources", "subscriptions", "resources")),

@@ -66,10 +66,11 @@ class PropertyTest:
         answer: bool | None = False
         for value in found:
             text = str(value).lower()
-            if self._fits(text):
-                return True
             if is_expression(text):
+                # Words inside an expression say nothing about what it comes to.
                 answer = None
+            elif self._fits(text):
+                return True
         return answer
 
     def _fits(self, text: str) -> bool:

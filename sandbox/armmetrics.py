@@ -123,7 +123,7 @@ class Metrics:
         if kind in _SIZES and not service:
             name, unit, path, factor = _SIZES[kind]
             configured = _at(body.get("properties") or {}, path)
-            series = [({}, round(configured * factor * 0.4))] if configured else []
+            series: list[tuple[dict[str, str], float]] = [({}, round(configured * factor * 0.4))] if configured else []
             return {name.lower(): (name, unit, [(dims, float(value)) for dims, value in series])}
         return {name.lower(): (name, "Count", []) for name in _SILENT.get(kind, ()) if not service}
 
