@@ -20,7 +20,8 @@ _LABEL = r"[A-Za-z0-9-]+"
 _NO_LABEL_BEFORE = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2}))"
 """A suffix begins at a label; in a URL-encoded text the label follows an escape such as %2F."""
 _NO_LABEL_AFTER = r"(?![A-Za-z0-9_-]|\.[A-Za-z0-9_-])"
-_FRONT = re.compile(r"[A-Za-z0-9_.*-]*\Z")
+_FRONT = re.compile(r"(?:\*\.)?[A-Za-z0-9_.-]*\Z")
+"""Labels before a suffix; a star is a whole first label (`*.example`) and never joins two hosts."""
 _LONGEST_HOST = 255
 _ADDRESS = re.compile(
     r"(?:://|\btcp:|\b(?:Server|Host|HostName|Data Source)\s*=\s*)(?:[^/@\s;\"']{0,200}@)?"

@@ -75,6 +75,13 @@ def test_no_commercial_suffix_is_left_in_a_rewritten_text(text: str) -> None:
     assert all(one.host in new.lower() for one in unknown), "an unknown host stays as it was"
 
 
+def test_a_star_begins_a_host_and_never_joins_two() -> None:
+    host = "admin.powerplatform.microsoft.com"
+    _, changes, unknown = rewrite(f"{host}*.{host}x.microsoft.com", TABLE)
+    assert [change.host for change in changes] == [host]
+    assert [one.host for one in unknown] == [f"*.{host}x.microsoft.com"]
+
+
 @given(_host)
 def test_a_host_in_a_url_is_rewritten_whole(host: str) -> None:
     new, changes, unknown = rewrite(f"https://{host}/path?api-version=1", TABLE)
