@@ -141,13 +141,13 @@ def _policies(
     name = (target.type or resource.type).lower()
     skus = {sku.name.lower(): sku.name for sku in wanted}
     for policy in live.policies:
-        denied = _denied(policy, name, region, tuple(skus))
+        denied = denied_by(policy, name, region, tuple(skus))
         if denied:
             denied = skus.get(denied, denied)
             yield _policy_found(policy, target.type or resource.type, denied, asked)
 
 
-def _denied(policy: TargetPolicy, name: str, region: str, skus: tuple[str, ...]) -> str:
+def denied_by(policy: TargetPolicy, name: str, region: str, skus: tuple[str, ...]) -> str:
     """What of a resource `policy` refuses: its region, type or SKU; "" where nothing. Mode and fields as built in."""
     placed = region not in ("", GLOBAL)
     match policy.kind:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from mappings.offer import Offer, OfferedType, PolicyKind, Sku, SkuPlace
-from mappings.regions import DOD_REGIONS, GOVERNMENT_REGIONS
+from mappings.regions import open_to
 from mappings.skuplaces import STORAGE, VM_SIZES
 
 _SIZE = re.compile(r"(?:basic|standard)_([a-z]+)(\d+)(?:-\d+)?([a-z]*)(?:_(?!v\d+$)([a-z0-9]+))?(?:_v(\d+))?")
@@ -142,6 +142,4 @@ def _distance(size: Size, other: Size) -> tuple[int, int, int, int]:
 
 def open_regions(places: Mapping[str, SkuPlace]) -> tuple[str, ...]:
     """Regions open to every government customer in which a SKU is not refused, in the usual order."""
-    offered = [region for region, place in places.items() if not place.refused and region not in DOD_REGIONS]
-    order = {region: number for number, region in enumerate(GOVERNMENT_REGIONS)}
-    return tuple(sorted(offered, key=lambda region: (order.get(region, len(order)), region)))
+    return open_to(region for region, place in places.items() if not place.refused)

@@ -39,6 +39,8 @@ class CreateStorageAccount:
     allow_shared_key: bool = True
     https_only: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    """Why the SKU is another one than the source has, what it keeps and loses; "" where it is the same."""
 
     @property
     def id(self) -> str:

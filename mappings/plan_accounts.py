@@ -15,6 +15,8 @@ from typing import assert_never
 from mappings.errors import FixTheInput
 from mappings.model import Assessment, ContainerSurvey, Resource, Verdict
 from mappings.plan import CreateStorageAccount
+from mappings.plan_target import PlanTarget, SkuChoice
+from mappings.redundancy import spelt
 from mappings.regions import nearest_government
 from mappings.settings import Settings
 from mappings.states import VerdictKind
@@ -43,14 +45,25 @@ class Mapped:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """An account that the target would refuse, and why."""
+
+    resource: Resource
+    why: str
+
+
 def accounts_to_move(assessment: Assessment, settings: Settings) -> tuple[Resource, ...]:
     """The storage accounts that a plan of this assessment creates and copies, by name.
 
+    What the target cannot hold is left out of the plan later: for that the names of the target groups are needed.
+
     Raises:
-        FixTheInput: `copy.accounts` names an account that the inventory does not have.
+        FixTheInput: the settings name an account that the inventory does not have.
     """
     resources = {resource.id.lower(): resource for resource in assessment.inventory.resources}
-    _require_known(settings.copy_.accounts, resources)
+    _require_known("copy.accounts", settings.copy_.accounts, resources)
+    _require_known("target.account_skus", tuple(settings.target.account_skus), resources)
     moved = {
         verdict.resource_id.lower(): resources[verdict.resource_id.lower()]
         for verdict in assessment.verdicts
@@ -74,9 +87,15 @@ def why_left_out(resource: Resource, verdict: Verdict, settings: Settings) -> st
 
 
 def map_account(
-    resource: Resource, *, name: str, group: str, surveys: Sequence[ContainerSurvey], settings: Settings
-) -> Mapped:
-    """What source account `resource` becomes.
+    resource: Resource,
+    *,
+    name: str,
+    group: str,
+    surveys: Sequence[ContainerSurvey],
+    settings: Settings,
+    target: PlanTarget,
+) -> Mapped | Unplaced:
+    """What source account `resource` becomes; why it has no place, where the target would refuse it.
 
     Args:
         resource: an account of `accounts_to_move`.
@@ -84,34 +103,51 @@ def map_account(
         group: name of its target resource group.
         surveys: its containers.
         settings: for the region.
+        target: what the target lets a plan do.
 
     Raises:
-        FixTheInput: no target region is known for its region.
+        FixTheInput: no target region is known for its region, or the settings give it a SKU that the target refuses.
     """
     region = target_region(resource, settings)
     kind, kind_note = _kind(resource)
-    sku, sku_note = _sku(resource, kind, region)
-    given = resource.properties
-    tls = _tls(resource)
-    allowed = given.get("allowBlobPublicAccess") is not False
-    used = any(survey.public_access for survey in surveys)
-    step = CreateStorageAccount(
+    if why := target.refuses_account(region, group):
+        return Unplaced(resource, why)
+    sku, sku_note = _sku(resource, kind)
+    choice = target.sku_of(resource.name, sku, kind, region, group)
+    if not choice.sku:
+        return Unplaced(resource, choice.note)
+    notes = [kind_note, choice.lost if choice.note else _doubt(sku, region, target), sku_note]
+    return Mapped(
+        _step(resource, choice, kind, name=name, group=group, region=region, used=_public(surveys)),
+        tuple(f"Storage account {resource.name}: {note}." for note in (*notes, *_stricter(resource, _public(surveys)))
+              if note),
+    )  # fmt: skip
+
+
+def _step(
+    resource: Resource, choice: SkuChoice, kind: str, *, name: str, group: str, region: str, used: bool
+) -> CreateStorageAccount:
+    given, tls = resource.properties, _tls(resource)
+    return CreateStorageAccount(
         name=name,
         resource_group=group,
         region=region,
         kind=kind,
-        sku=sku,
+        sku=choice.sku,
         source_id=resource.id,
         source_account=resource.name,
-        access_tier=_tier(resource, kind, sku),
+        access_tier=_tier(resource, kind, choice.sku),
         minimum_tls=tls if tls in _NEW_TLS else _NEW_TLS[0],
-        allow_public_access=allowed and used,
+        allow_public_access=given.get("allowBlobPublicAccess") is not False and used,
         allow_shared_key=given.get("allowSharedKeyAccess") is not False,
         https_only=True,
         tags=dict(resource.tags),
+        note=choice.note,
     )
-    notes = [kind_note, sku_note, *_stricter(resource, used)]
-    return Mapped(step, tuple(f"Storage account {resource.name}: {note}." for note in notes if note))
+
+
+def _public(surveys: Sequence[ContainerSurvey]) -> bool:
+    return any(survey.public_access for survey in surveys)
 
 
 def target_region(resource: Resource, settings: Settings) -> str:
@@ -158,15 +194,15 @@ def _by_verdict(verdict: Verdict) -> str:
             assert_never(other)
 
 
-def _require_known(chosen: Sequence[str], resources: Mapping[str, Resource]) -> None:
+def _require_known(key: str, chosen: Sequence[str], resources: Mapping[str, Resource]) -> None:
     known = {
         resource.name.lower() for resource in resources.values() if resource.type.lower() in (ACCOUNT, CLASSIC_ACCOUNT)
     }
     for name in chosen:
         if name.lower() not in known:
             raise FixTheInput(
-                f'copy.accounts names "{name}", and the inventory has no storage account of that name.',
-                next_step="Correct copy.accounts in migration.toml, or take the inventory again.",
+                f'{key} names "{name}", and the inventory has no storage account of that name.',
+                next_step=f"Correct {key} in migration.toml, or take the inventory again.",
             )
 
 
@@ -198,17 +234,21 @@ def _kind(resource: Resource) -> tuple[str, str]:
     return kind, ""
 
 
-def _sku(resource: Resource, kind: str, region: str) -> tuple[str, str]:
-    """Redundancy of the source as the first choice; the target's own SKU list has the last word when it is created."""
-    given = resource.sku.get("name") or resource.properties.get("accountType") or ""
+def _sku(resource: Resource, kind: str) -> tuple[str, str]:
+    """Redundancy of the source, which is the first choice, and a word where the inventory does not tell it."""
+    given = str(resource.sku.get("name") or resource.properties.get("accountType") or "")
     # Classic accounts spell it "Standard-LRS".
-    sku = str(given).replace("-", "_")
+    sku = spelt(given) or given.replace("-", "_")
     if "_" not in sku or sku.startswith("["):
         sku = "Premium_LRS" if kind in _PREMIUM_KINDS else "Standard_GRS"
         return sku, f"the redundancy of the source is not in the inventory ({sku} is planned)"
-    if sku.endswith("ZRS") and region != _ZONES_IN:
-        return sku, f"{sku} may be refused: Microsoft lists zone redundancy for {_ZONES_IN} only, not for {region}"
     return sku, ""
+
+
+def _doubt(sku: str, region: str, target: PlanTarget) -> str:
+    if not target.knows_skus and sku.endswith("ZRS") and region != _ZONES_IN:
+        return f"{sku} may be refused: Microsoft lists zone redundancy for {_ZONES_IN} only, not for {region}"
+    return ""
 
 
 def _tier(resource: Resource, kind: str, sku: str) -> str:

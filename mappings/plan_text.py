@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -118,12 +118,19 @@ def explain(plan: Plan) -> list[str]:
 
 def _content(plan: Plan) -> dict[str, Any]:
     return {
-        "steps": [{"step": _NAMES[type(step)], "with": step} for step in plan.steps],
+        "steps": [{"step": _NAMES[type(step)], "with": _told(step)} for step in plan.steps],
         "left_out": plan.left_out,
         "cannot_keep": plan.cannot_keep,
         # A plan without such names has the hash that it would have without this key.
         **({"names": plan.names} if plan.names else {}),
     }
+
+
+def _told(step: Step) -> Step | dict[str, Any]:
+    # A step without a note has the hash that it had before there were notes.
+    if isinstance(step, CreateStorageAccount) and not step.note:
+        return {field.name: getattr(step, field.name) for field in fields(step) if field.name != "note"}
+    return step
 
 
 def _step(item: dict[str, Any]) -> Step:
@@ -139,6 +146,7 @@ def _account_lines(account: CreateStorageAccount, containers: int, shards: list[
         f"  {name}",
         "    "
         + ", ".join([f"{account.kind} {account.sku}", account.region, f"group {account.resource_group}", *flags]),
+        *([f"    {account.note}"] if account.note else []),
         f"    {_count(containers, 'container')}, {_volume(shards)}, {_count(len(shards), 'shard')}",
     ]
 

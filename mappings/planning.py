@@ -23,8 +23,9 @@ from mappings.plan import (
     Plan,
     Step,
 )
-from mappings.plan_accounts import Mapped, accounts_to_move, map_account, target_region, why_left_out
+from mappings.plan_accounts import Mapped, Unplaced, accounts_to_move, map_account, target_region, why_left_out
 from mappings.plan_names import guarded
+from mappings.plan_target import PlanTarget
 from mappings.plan_text import account_names, explain, plan_from_json, plan_to_json, sealed
 from mappings.regions import nearest_government
 from mappings.settings import Settings
@@ -79,29 +80,20 @@ def make_plan(
         guard: what must not stand in names and tags of the target, with the customer's own words; None looks at none.
 
     Raises:
-        FixTheInput: a target name is invalid or given twice, a region has no target, an account is not in the estate.
+        FixTheInput: a target name is invalid or given twice, a region has no target, an account is not in the estate,
+            or the settings give it a SKU that the target does not offer.
     """
     accounts = accounts_to_move(assessment, settings)
     _check_names(accounts, names)
     surveys = _by_account(assessment.inventory.containers)
-    groups = _groups(assessment, accounts, settings)
-    mapped = [
-        map_account(
-            resource,
-            name=names[resource.name],
-            group=groups[_group_id(resource)].name,
-            surveys=surveys[resource.name],
-            settings=settings,
-        )
-        for resource in accounts
-    ]
+    groups, mapped, unplaced = _placed(assessment, accounts, surveys, names, settings)
     contents, excluded = _contents(mapped, surveys, settings)
     steps: list[Step] = [
-        *sorted(groups.values(), key=lambda group: group.name),
+        *sorted(groups, key=lambda group: group.name),
         *sorted((item.step for item in mapped), key=lambda step: step.name),
         *contents,
     ]
-    left_out = [*_left_out(assessment, settings), *excluded]
+    left_out = [*_left_out(assessment, settings), *unplaced, *excluded]
     _prove_covered(assessment, steps, left_out)
     kept_out = sorted(set(left_out), key=lambda item: (item.resource_id, item.type, item.why))
     notes = [note for item in mapped for note in item.notes]
@@ -172,7 +164,42 @@ def _group_id(resource: Resource) -> str:
     return f"/subscriptions/{resource.subscription_id}/resourcegroups/{resource.resource_group}".lower()
 
 
-def _groups(assessment: Assessment, accounts: Sequence[Resource], settings: Settings) -> dict[str, CreateResourceGroup]:
+def _placed(
+    assessment: Assessment,
+    accounts: Sequence[Resource],
+    surveys: Mapping[str, Sequence[ContainerSurvey]],
+    names: Mapping[str, str],
+    settings: Settings,
+) -> tuple[list[CreateResourceGroup], list[Mapped], list[LeftOut]]:
+    """The accounts that the target takes, the groups that hold one, and the accounts that it would refuse."""
+    target = PlanTarget(assessment, settings)
+    groups = _groups(assessment, accounts, settings, target)
+    mapped: list[Mapped] = []
+    unplaced: list[LeftOut] = []
+    held: dict[str, CreateResourceGroup] = {}
+    for resource in accounts:
+        group = groups[_group_id(resource)]
+        found = map_account(
+            resource,
+            name=names[resource.name],
+            group=group.name,
+            surveys=surveys.get(resource.name, ()),
+            settings=settings,
+            target=target,
+        )
+        refused = target.refuses_group(group.region, group.name)
+        if isinstance(found, Mapped) and not refused:
+            mapped.append(found)
+            held[group.source_id] = group
+        else:
+            why = found.why if isinstance(found, Unplaced) else refused
+            unplaced.append(LeftOut(resource.id, resource.type, f"the target would refuse it: {why}"))
+    return list(held.values()), mapped, unplaced
+
+
+def _groups(
+    assessment: Assessment, accounts: Sequence[Resource], settings: Settings, target: PlanTarget
+) -> dict[str, CreateResourceGroup]:
     """Steps for the groups that hold the accounts, by the source group's ARM id in lower case."""
     known = {group.id.lower(): group for group in assessment.inventory.groups}
     first = {_group_id(resource): resource for resource in reversed(accounts)}
@@ -183,10 +210,13 @@ def _groups(assessment: Assessment, accounts: Sequence[Resource], settings: Sett
         group = known.get(group_id)
         location = group.location if group else ""
         choice = nearest_government(location, settings.target.regions, settings.target.region)
+        region = choice.region if location and choice.region else ""
+        if not region or target.refuses_group(region, names[group_id]):
+            # A group that could not be read, has no region or a denied one, goes where its first account goes.
+            region = target_region(resource, settings)
         steps[group_id] = CreateResourceGroup(
             name=names[group_id],
-            # A group that could not be read, or has no region of its own, goes where its first account goes.
-            region=choice.region if location and choice.region else target_region(resource, settings),
+            region=region,
             tags=dict(group.tags) if group else {},
             source_id=group.id if group else group_id,
         )

@@ -2,19 +2,21 @@
 
 Sources: Azure/terraform-azurerm-avm-utl-regions@9064b20 `locations.tf.json` (2026-08-21) for names and coordinates of
 commercial regions; coordinates of Government regions are those of the commercial region in the same metro (derived,
-within about 100 km). US DoD regions are reserved for DoD (documentation-government-overview-dod.md, 2023-05-09) and are
-never proposed; usgoviowa is retired.
+within about 100 km). US DoD regions are reserved for DoD (documentation-government-overview-dod.md, 2023-05-09; the
+notice `dod-regions` of csp/program.toml) and are never proposed; usgoviowa is retired.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 GOVERNMENT_REGIONS = ("usgovvirginia", "usgovarizona", "usgovtexas")
 """Regions open to every government customer."""
 DOD_REGIONS = ("usdodeast", "usdodcentral")
+RESERVED: Mapping[str, str] = dict.fromkeys(DOD_REGIONS, "dod")
+"""Region -> the only customer segment (`customer.segment` of the program sheet) that may use it."""
 GLOBAL = "global"
 CHECKED = date(2026, 8, 21)
 
@@ -36,6 +38,13 @@ def normal(location: str) -> str:
     if text.startswith("("):
         text = text.partition(")")[2]
     return "".join(letter for letter in text if letter.isalnum())
+
+
+def open_to(regions: Iterable[str], segment: str = "") -> tuple[str, ...]:
+    """Those of `regions` (normalised) that a customer of `segment` may use, in the usual order; "" is any customer."""
+    order = {region: number for number, region in enumerate(GOVERNMENT_REGIONS)}
+    allowed = (region for region in regions if RESERVED.get(region, segment) == segment)
+    return tuple(sorted(allowed, key=lambda region: (order.get(region, len(order)), region)))
 
 
 def nearest_government(location: str, overrides: Mapping[str, str], default: str) -> RegionChoice:

@@ -6,10 +6,11 @@ import difflib
 import tomllib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from mappings.clouds import Cloud, cloud_named
 from mappings.errors import FixTheInput
+from mappings.redundancy import spelt
 
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", to_lower=True)]
 
@@ -81,6 +82,16 @@ class Target(_Part):
     """Source resource group -> target name, where the customer wants a name of their own."""
     account_names: dict[str, str] = Field(default_factory=dict)
     """Source storage account -> target name, where the customer wants a name of their own."""
+    account_skus: dict[str, str] = Field(default_factory=dict)
+    """Source storage account -> SKU in the target, e.g. "Standard_GRS", where the customer decides the redundancy."""
+
+    @field_validator("account_skus")
+    @classmethod
+    def _known_skus(cls, given: dict[str, str]) -> dict[str, str]:
+        for account, sku in given.items():
+            if not spelt(sku):
+                raise ValueError(f'"{sku}" of {account} is no SKU of storage accounts; one is "Standard_GRS"')
+        return {account: spelt(sku) for account, sku in given.items()}
 
     @property
     def in_cloud(self) -> Cloud:
