@@ -84,6 +84,12 @@ def _tables(facts: Facts, kind: VerdictKind, sheet: str) -> tuple[Table, Table]:
     )
 
 
+def _one_for_all(texts: Iterable[str]) -> str:
+    """The text, where it is the same for all; what differs for one type is no fact about the others."""
+    told = set(texts)
+    return told.pop() if len(told) == 1 else "It depends on the type; see the rows."
+
+
 def _by_rule(facts: Facts, kind: VerdictKind, table_id: str, caption: str, sheet: str) -> Table:
     """One row per rule, reason and remedy, so that a sentence that holds for thirty resources is read once."""
     rows = []
@@ -97,7 +103,7 @@ def _by_rule(facts: Facts, kind: VerdictKind, table_id: str, caption: str, sheet
             "verdict": kind.value,
             "resources": len(members),
             "reason": reason,
-            "differences": first.differences,
+            "differences": _one_for_all(verdict.differences for _, verdict in members),
             "remedy": remedy,
             "owner": owners_told((judged.resource.tags for judged, _ in members), kind),
             "source": first.source,

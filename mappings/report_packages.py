@@ -56,11 +56,11 @@ def _waves(moves: Moves) -> Table:
     columns = (
         Column("wave", "Wave", Kind.NAME),
         Column("stage", "Stage"),
-        *counts(("packages", "Packages"), ("stuck", "Blocked or waiting"), ("resources", "Resources")),
+        *counts(("packages", "Packages"), ("stuck", "Held up"), ("resources", "Resources")),
         Column("bytes", "Data", Kind.BYTES),
-        Column("start", "Starts after (P50)", Kind.SECONDS),
-        Column("p50", "Copy time P50", Kind.SECONDS),
-        Column("p90", "Copy time P90", Kind.SECONDS),
+        Column("start", "Starts after", Kind.SECONDS),
+        Column("p50", "Copy P50", Kind.SECONDS),
+        Column("p90", "Copy P90", Kind.SECONDS),
         Column("longest", "Longest copy", Kind.NAME),
     )
     rows = []

@@ -11,6 +11,7 @@ from mappings.estimate import cutover_of
 from mappings.model import Assessment
 from mappings.moves import Moves
 from mappings.packages import Standing
+from mappings.report_words import are, counted
 
 SOON_DAYS = 365
 """A retirement nearer than this may come before the migration is over."""
@@ -63,7 +64,7 @@ def _of_verdicts(assessment: Assessment) -> Iterator[Risk]:
             "Blocked resources hold up the packages that use them.",
             5,
             4,
-            f"{blocked:,} resources are blocked.",
+            f"{counted(blocked, 'resource')} {are(blocked)} blocked.",
             "Decide on each blocker with its owner before the wave is planned; the remedy stands with the blocker.",
             "blockers",
         )
@@ -73,7 +74,7 @@ def _of_verdicts(assessment: Assessment) -> Iterator[Risk]:
             "A service turns out not to be offered after work on its package has begun.",
             4 if unknown * 10 > whole else 3,
             4,
-            f"{unknown:,} resources have no verdict.",
+            f"{counted(unknown, 'resource')} without an answer.",
             "Ask for each type as its row says, and take the live answer of the target subscription.",
             "unknowns",
         )
@@ -83,7 +84,7 @@ def _of_verdicts(assessment: Assessment) -> Iterator[Risk]:
             "Something that nobody listed is needed by what moves.",
             3,
             4,
-            f"{gaps:,} places could not be listed.",
+            f"{counted(gaps, 'place')} could not be listed.",
             "Have the missing roles granted and take the inventory again before the first cutover.",
             "gaps",
         )
@@ -91,10 +92,12 @@ def _of_verdicts(assessment: Assessment) -> Iterator[Risk]:
 
 def _of_program(open_gates: int | None) -> Iterator[Risk]:
     if open_gates is None or open_gates:
-        what = "Nobody has judged the gates yet." if open_gates is None else f"{open_gates:,} gates are not green."
+        what = "Nobody has judged the gates yet."
+        if open_gates is not None:
+            what = f"{counted(open_gates, 'gate')} {are(open_gates)} neither green nor overridden."
         yield Risk(
             "program-gates",
-            "The CSP program does not allow work in the target yet.",
+            "The CSP program stops the next phase of the work.",
             4,
             5,
             what,

@@ -41,7 +41,7 @@ ROW_LIMIT = 500
 TALL = 16
 """Tables with more rows scroll within their own frame."""
 
-_BREAKS = ("/", "-", "_", "@", "›")
+_BREAKS = ("/", "-", "_", "@", "›", ".")
 _NUMBERS = frozenset({Kind.COUNT, Kind.BYTES, Kind.SHARE, Kind.STARS, Kind.SECONDS})
 
 
