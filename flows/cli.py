@@ -124,6 +124,13 @@ def assess(
             else "give a folder with --report to read why, row by row.",
         )
     else:
+        offline_only = {"report": report, "overlay": overlay, "offer": offer, "region": region}
+        offline_only |= {"customer": customer, "marking": marking, "previous": previous}
+        if given := [f"--{name}" for name, value in offline_only.items() if value]:
+            raise FixTheInput(
+                f"{given[0]} goes with --from only.",
+                next_step="Name exported files with --from, or leave it out: migration.toml says the rest.",
+            )
         _assess(config, survey=True, as_json=json_, verbose=verbose)
 
 
@@ -422,6 +429,8 @@ def sandbox_up(
 
     if storage not in ("own", "azurite"):
         raise FixTheInput(f'There is no storage "{storage}".', next_step="Use --storage own or --storage azurite.")
+    if directory.exists() and not directory.is_dir():
+        raise FixTheInput(f"{directory} is no folder.", next_step="Choose another folder with --dir.")
     state = _sandbox(lambda: up(directory, estate=estate, storage=storage))
     if json_:
         say_json(state)

@@ -151,7 +151,7 @@ def _close_to_pulls(state: Mapping[str, Any]) -> None:
 
 def _fresh(directory: Path) -> None:
     """Make the folder anew; a folder that the demo did not make is left alone."""
-    if directory.exists() and any(directory.iterdir()):
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         if not (directory / MARK).exists():
             raise FixTheInput(f"{directory} holds something else.", next_step="Choose another folder with --dir.")
         from sandbox.launcher import down

@@ -58,6 +58,8 @@ def assess_files(paths: Sequence[Path], told: Offline | None = None) -> Outcome:
     rulebook = load_catalogue(read_overlays(told.overlays))
     offer = _offer(told.offer)
     previous = _previous(told.previous)
+    if told.report is not None:
+        _make(told.report)
     inventory = _read(paths)
     assessment = assess(inventory, rulebook, default_region=_region(told.region), offer=offer)
     if told.report is not None:
@@ -101,7 +103,10 @@ def _previous(path: Path | None) -> Assessment | None:
         return None
     from mappings.codec import decode, rebuild
 
-    file = path / EARLIER if path.is_dir() else path
+    file = path
+    if path.is_dir():
+        # The folder of a migration has a report.json, and its assessment in the ledger.
+        file = next((path / name for name in (EARLIER, "report.json") if (path / name).is_file()), path / EARLIER)
     try:
         found = decode(Assessment, _text(file))
         seen = found.inventory
@@ -135,6 +140,16 @@ def _text(path: Path) -> str:
         raise FixTheInput(f"{path} cannot be read: {why}.", next_step="Name a file that exists.") from None
 
 
+def _make(folder: Path) -> None:
+    """The folder of the reports, before the minutes that a large estate takes."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise FixTheInput(
+            f"{folder} cannot be made a folder: {wrong.strerror}.", next_step="Name another folder with --report."
+        ) from None
+
+
 def _write(
     assessment: Assessment, previous: Assessment | None, paths: Sequence[Path], told: Offline, folder: Path
 ) -> None:
@@ -165,7 +180,6 @@ def _write(
         program=standing_without_sheet(),
         moves=load_move_tables(),
     )
-    folder.mkdir(parents=True, exist_ok=True)
     write_reports(value, folder)
     file = folder / EARLIER
     file.touch(mode=0o600)

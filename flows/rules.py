@@ -48,6 +48,9 @@ def list_rules(
         raise FixTheInput(f'There is no verdict "{verdict}".', next_step=f"Use one of: {', '.join(VerdictKind)}.")
     book, settings = _book(config, overlay)
     today, limit = now().date(), _limit(settings)
+    families = sorted({Path(rule.file).stem for rule in book.rules})
+    if family and family not in families:
+        raise FixTheInput(f'There is no family "{family}".', next_step=f"Use one of: {', '.join(families)}.")
     rules = chosen(book, type_name=type_, verdict=VerdictKind(verdict) if verdict else None, family=family)
     if old:
         rules = [rule for rule in rules if stale(rule, today, limit)]

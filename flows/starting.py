@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flows.wiring import Bench
 from mappings.errors import FixTheInput
 from mappings.program_text import render_sheet
+from mappings.settings import require_name
 from tasks.program import load_program_rules
 
 if TYPE_CHECKING:
@@ -57,9 +58,12 @@ def write_template(directory: Path, name: str) -> Path:
     """Write migration.toml into `directory`.
 
     Raises:
-        FixTheInput: there is one already, or the folder cannot be written.
+        FixTheInput: `name` is no name of a migration, there is one already, or the folder cannot be written.
     """
+    require_name(name)
     path = directory / "migration.toml"
+    if directory.exists() and not directory.is_dir():
+        raise FixTheInput(f"{directory} is no folder.", next_step="Choose another folder with --dir.")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

@@ -38,8 +38,12 @@ def read_settings(config: Path) -> Settings:
         raise FixTheInput(
             f"There is no {config}.", next_step="Make one with `govlift init`, or name it with --config."
         ) from None
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise FixTheInput(f"{config} cannot be read: {wrong}.", next_step="Correct the file and run again.") from None
+    except OSError as wrong:
+        raise FixTheInput(
+            f"{config} cannot be read: {wrong.strerror}.", next_step="Name the migration.toml itself with --config."
+        ) from None
+    except UnicodeDecodeError:
+        raise FixTheInput(f"{config} is not UTF-8 text.", next_step="Save it as UTF-8 and run again.") from None
     return parse_settings(text, origin=config.name)
 
 

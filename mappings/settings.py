@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from mappings.clouds import Cloud, cloud_named
 from mappings.errors import FixTheInput
 from mappings.redundancy import spelt
 
+NAME_FORM = re.compile(r"^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$")
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", to_lower=True)]
 
 
@@ -153,7 +155,7 @@ class Ledger(_Part):
 class Settings(_Part):
     """One customer's migration."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$")]
+    name: Annotated[str, StringConstraints(pattern=NAME_FORM.pattern)]
     customer: str = ""
     """Name printed on reports; "" prints `name`."""
     marking: str = ""
@@ -175,6 +177,16 @@ class Settings(_Part):
         if self.source.tenant_id == self.target.tenant_id:
             raise ValueError("source.tenant_id and target.tenant_id are the same; each cloud has tenants of its own")
         return self
+
+
+def require_name(name: str) -> None:
+    """Refuse what `Settings.name` would refuse.
+
+    Raises:
+        FixTheInput: it has another form.
+    """
+    if not NAME_FORM.fullmatch(name):
+        raise FixTheInput(f'"{name}" is {_FORMS["name"]}.', next_step="Choose another name with --name.")
 
 
 def parse_settings(text: str, *, origin: str) -> Settings:
@@ -201,6 +213,12 @@ def parse_settings(text: str, *, origin: str) -> Settings:
         raise FixTheInput(_sentence(wrong, data, origin), next_step=f"Correct {origin} and run again.") from None
 
 
+_FORMS = {
+    "name": "no name of a migration (3 to 40 lower-case letters, digits and dashes)",
+    "id": "no id of the form 00000000-0000-0000-0000-000000000000",
+}
+
+
 def _sentence(wrong: ValidationError, data: dict[str, Any], origin: str) -> str:
     # An unknown key first: it is most often the misspelling of the one that is missing.
     first, *rest = sorted(wrong.errors(), key=lambda error: error["type"] != "extra_forbidden")
@@ -213,6 +231,8 @@ def _sentence(wrong: ValidationError, data: dict[str, Any], origin: str) -> str:
             close = difflib.get_close_matches(str(first["loc"][-1]), _keys_beside(first["loc"]), n=1)
             hint = f'; did you mean "{close[0]}"?' if close else ""
             what = f'the key "{where}" is unknown{hint}'
+        case "string_pattern_mismatch":
+            what = f'"{where}" is {_FORMS["name" if where == "name" else "id"]}: {first["input"]!r}'
         case _:
             what = (
                 f'"{where}": {first["msg"].removeprefix("Value error, ")}'

@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import logging
 import os
+import sys
 from pathlib import Path
 
-from sandbox.files import LifeLock, StorageKind
+from sandbox.files import WRONG_CALL, LifeLock, StorageKind
 from sandbox.server import estate_named, serve
 
 
@@ -34,7 +35,13 @@ def main() -> None:
     with LifeLock(options.dir / ".alive") as lock:
         if not lock.take(wait=False):
             parser.error(f"another sandbox runs in {options.dir}")
-        asyncio.run(serve(options.dir, estate_named(options.estate), options.storage, ready))
+        try:
+            estate = estate_named(options.estate)
+        except ValueError as wrong:
+            # One line and the code of a wrong call: the launcher tells it to the caller as it is.
+            sys.stderr.write(f"{wrong}\n")
+            sys.exit(WRONG_CALL)
+        asyncio.run(serve(options.dir, estate, options.storage, ready))
 
 
 if __name__ == "__main__":

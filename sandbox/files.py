@@ -10,6 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+WRONG_CALL = 64
+"""Exit code of a sandbox that was asked for what there is not (EX_USAGE of sysexits.h)."""
+
 
 class StorageKind(StrEnum):
     """What stands behind the storage names."""

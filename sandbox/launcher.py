@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sandbox.files import LifeLock, StorageKind, environment_of
+from sandbox.files import WRONG_CALL, LifeLock, StorageKind, environment_of
 
 START_SECONDS = {StorageKind.OWN: 60.0, StorageKind.AZURITE: 240.0}
 """How long a start may take, on a busy machine."""
@@ -36,7 +36,7 @@ def up(directory: Path, *, estate: str = "hollis-county", storage: str = "own") 
 
     Raises:
         SandboxError: it did not become ready; the message ends with what its log says.
-        ValueError: no such storage.
+        ValueError: no such storage or estate.
     """
     kind = StorageKind(storage)
     directory = directory.resolve()
@@ -127,7 +127,9 @@ def _start(directory: Path, estate: str, kind: StorageKind) -> None:
             return
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    _, ended = os.waitpid(pid, 0)
+    if heard and os.waitstatus_to_exitcode(ended) == WRONG_CALL:
+        raise ValueError(_last_words(directory).splitlines()[-1])
     reason = "ended at once" if heard else f"was not ready after {START_SECONDS[kind]:.0f} s"
     raise SandboxError(f"The sandbox {reason}.\n{_last_words(directory)}")
 

@@ -101,6 +101,8 @@ def test_somebody_elses_process_is_not_killed(directory: Path, tmp_path: Path) -
 def test_failed_start_says_why(directory: Path) -> None:
     with pytest.raises(launcher.SandboxError, match="is not an Estate"):
         launcher.up(directory, estate=f"{ROOT / 'tests' / 'sandbox' / 'tiny_estate.py'}:NOTHING")
+    with pytest.raises(ValueError, match='There is no estate "nowhere"'):
+        launcher.up(directory, estate="nowhere")
     with pytest.raises(ValueError, match="floppy"):
         launcher.up(directory, storage="floppy")
 
