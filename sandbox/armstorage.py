@@ -1,7 +1,8 @@
 """ARM's storage provider: accounts by long-running PUT, keys, names. What is born here is born in the blob service too.
 
 Sources: REST reference of Microsoft.Storage, "Storage Accounts"; recorded traffic in the tests of azure-mgmt-storage (a
-PUT answers 202 with no body and only a Location, whose polls end with the account).
+PUT answers 202 with no body and only a Location, whose polls end with the account); the refusal of a redundancy as the
+service words it (github.com/Azure-Samples/microsoft-foundry-baseline, issue 66, 2025-07-24).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aiohttp import web
 
 from sandbox.arm import Arm, Route, api_version, json_body
 from sandbox.armgroups import GROUP, SUBSCRIPTION
+from sandbox.armpolicy import Policies
 from sandbox.armwire import ArmError, no_resource
 from sandbox.holdings import Body, normal
 from sandbox.names import CloudNames
@@ -89,6 +91,7 @@ class Storage:
         self._arm = arm
         self._holdings = arm.holdings
         self._backend = backend
+        self._policies = Policies(arm.holdings)
         self._unborn: dict[str, str] = {}
         """Accounts being made: name -> id."""
 
@@ -164,7 +167,10 @@ class Storage:
         self._arm.require_offer(TYPE, api_version(request), location)
         account_id = f"{holder['id']}/providers/{TYPE}/{account}"
         known = self._holdings.resources.get(account_id.lower())
+        self._policies.require({**asked, "id": account_id, "name": account, "type": TYPE, "location": location})
         _check(account, asked, location)
+        if known is None or known["sku"]["name"] != asked["sku"]["name"]:
+            self._require_sku(str(asked["sku"]["name"]), str(asked["kind"]), location)
         if known is not None:
             return web.json_response(_changed(known, asked, group, location))
         if account in self._unborn or self._holdings.name_taken(account):
@@ -184,6 +190,23 @@ class Storage:
         place = f"{self._arm.names.arm}/subscriptions/{subscription}/providers/Microsoft.Storage/locations/{location}"
         link = f"{place}/asyncoperations/{operation}?monitor=true&api-version={api_version(request)}"
         return web.Response(status=202, headers={"Location": link, **RETRY_AFTER})
+
+    def _require_sku(self, sku: str, kind: str, location: str) -> None:
+        """Refuse a redundancy that this cloud's own SKU list does not have in the region. Without a list all pass."""
+        listed = self._holdings.spec.offer.storage_skus
+        for one in listed:
+            here = (one["name"], one["kind"]) == (sku, kind) and location in map(normal, one["locations"])
+            if here and not any(limit.get("type") == "Location" for limit in one.get("restrictions") or ()):
+                return
+        if listed:
+            raise ArmError(
+                400,
+                "RedundancyConfigurationNotAvailableInRegion",
+                f"The storage account failed to create due to redundancy configuration - Sku: {sku}, Kind: {kind} - "
+                f"not available in selected Region - {location}. Please make sure the redundancy configuration "
+                "selected is available in your region. For more information about redundancy configurations, see "
+                "https://docs.microsoft.com/en-us/azure/storage/common/storage-redundancy",
+            )
 
     def _not_free(self, account: str, account_id: str, subscription: str) -> ArmError:
         taken = self._holdings.storage_account(account)

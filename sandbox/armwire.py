@@ -30,12 +30,18 @@ class ArmError(Exception):
         self.message = message
         self.headers = dict(headers or {})
         self.details: Sequence[Mapping[str, Any]] = ()
+        self.target = ""
+        self.additional_info: Sequence[Mapping[str, Any]] = ()
 
     def answer(self) -> web.Response:
         """The error as ARM sends it."""
         error: Body = {"code": self.code, "message": self.message}
         if self.details:
             error["details"] = list(self.details)
+        if self.target:
+            error["target"] = self.target
+        if self.additional_info:
+            error["additionalInfo"] = list(self.additional_info)
         headers = {**self.headers, "x-ms-failure-cause": "gateway"}
         return web.json_response({"error": error}, status=self.status, headers=headers)
 

@@ -51,6 +51,8 @@ class Answer:
     message: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
+    policies: tuple[str, ...] = ()
+    """Policy assignments that refused, as `"name" (id)`."""
 
     @property
     def retry_after(self) -> float | None:
@@ -72,7 +74,17 @@ def answer_of(wrong: BaseException) -> Answer:
     told = getattr(wrong, "error_code", None) or getattr(error, "code", None) or headers.get("x-ms-error-code", "")
     code = str(getattr(told, "value", told) or "")
     status = int(getattr(wrong, "status_code", None) or getattr(response, "status_code", None) or 0)
-    return Answer(status, code, message.removeprefix(f"({code}) "), headers)
+    return Answer(status, code, message.removeprefix(f"({code}) "), headers, _policies_in(wrong))
+
+
+# Of each violation the message has the assignment first, then its definition.
+_ASSIGNED = re.compile(r'"policyAssignment":\{"name":"((?:[^"\\]|\\.)*)","id":"([^"]+)"')
+
+
+def _policies_in(wrong: BaseException) -> tuple[str, ...]:
+    """Which policy assignments refused, out of the JSON that the message of the service carries."""
+    found = _ASSIGNED.findall(str(getattr(wrong, "message", "")))
+    return tuple(dict.fromkeys(clean(f'"{name}" ({place})') for name, place in found))
 
 
 # --- control plane ----------------------------------------------------------------------------------------------------
@@ -114,15 +126,33 @@ def control_error(wrong: BaseException, doing: str, cloud: Cloud) -> GovliftErro
 _POLICY = frozenset(
     {"RequestDisallowedByPolicy", "RequestDisallowedByAzure", "ScopeLocked", "ReadOnlyDisabledSubscription"}
 )
+_NOT_OFFERED = frozenset(
+    {
+        "RedundancyConfigurationNotAvailableInRegion",
+        "SkuUnavailableInZone",
+        "SkuNotAvailable",
+        "SkuNotAvailableInRegion",
+    }
+)
+"""What Microsoft.Storage, of several ages, and Microsoft.Compute answer where a region lacks a SKU."""
 _UNSEEN = frozenset({"SubscriptionNotFound", "InvalidSubscriptionId", "InvalidAuthenticationTokenTenant"})
 
 
 def _control_kind(said: Answer, doing: str, cloud: Cloud) -> GovliftError:
     told = f"{said.code}: {said.message}" if said.code and said.code not in said.message else said.message
     sentence = f"{cloud.name} did not {doing}: {told or f'HTTP {said.status}'}".rstrip(".") + "."
+    if said.code == "RequestDisallowedByPolicy":
+        return _by_policy(said, doing, cloud)
     if said.code in _POLICY:
         return AskForApproval(
             sentence, next_step="Ask whoever owns that policy or lock for an exemption, then run again."
+        )
+    if said.code in _NOT_OFFERED:
+        return AskForApproval(
+            sentence,
+            next_step="Run `govlift assess`, so that the target is asked anew what it offers, then `govlift plan`, "
+            "which takes the nearest redundancy there; or name one yourself in target.account_skus. A new plan has to "
+            "be reviewed again.",
         )
     if said.code in _UNSEEN:
         return GrantAccess(sentence, next_step="Check the subscription and tenant ids in migration.toml and that the "
@@ -140,6 +170,16 @@ def _control_kind(said: Answer, doing: str, cloud: Cloud) -> GovliftError:
                            "<the namespace named above>.")  # fmt: skip
     return FixTheInput(
         sentence, next_step="Correct what the message names in migration.toml or in the estate, and run again."
+    )
+
+
+def _by_policy(said: Answer, doing: str, cloud: Cloud) -> AskForApproval:
+    """A refusal by Azure Policy, with the names of the policies instead of the JSON that the message carries."""
+    told = f"denied by policy {', '.join(said.policies)}" if said.policies else said.message or f"HTTP {said.status}"
+    return AskForApproval(
+        f"{cloud.name} did not {doing}: RequestDisallowedByPolicy: {told}".rstrip(".") + ".",
+        next_step="Choose what the policy allows (target.region or target.account_skus in migration.toml), or ask its "
+        "owner to exempt the migration's resource groups; then run `govlift assess` and `govlift plan` again.",
     )
 
 

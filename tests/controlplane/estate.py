@@ -152,7 +152,8 @@ GOVERNMENT = CloudSpec(
         ProviderSpec(
             "Microsoft.Storage",
             {
-                "storageAccounts": (("USGov Virginia", "USGov Arizona"), GOV_STORAGE_VERSIONS),
+                # Offered in a region that the policy "allowed locations" denies.
+                "storageAccounts": (("USGov Virginia", "USGov Arizona", "USDoD East"), GOV_STORAGE_VERSIONS),
                 "skus": ((), GOV_STORAGE_VERSIONS),
             },
         ),

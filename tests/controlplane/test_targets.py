@@ -190,6 +190,33 @@ def test_a_region_that_the_cloud_lacks_is_the_input_s_fault(target_arm: TargetAr
         target_arm.ensure_group(CreateResourceGroup("rg-dod", "usdodeast"))
 
 
+def test_a_redundancy_that_the_region_lacks_is_refused_with_the_way_to_a_new_plan(target_arm: TargetArm) -> None:
+    """Mutation: without `_require_sku` the sandbox makes what no Government region without zones has."""
+    target_arm.ensure_group(GROUP)
+    assert target_arm.ensure_account(account("zonedhere", sku="Standard_ZRS")).sku == "Standard_ZRS"
+    with pytest.raises(AskForApproval) as caught:
+        target_arm.ensure_account(account("zonedthere", sku="Standard_ZRS", region="usgovarizona"))
+    assert caught.value.code == "RedundancyConfigurationNotAvailableInRegion"
+    assert "Sku: Standard_ZRS, Kind: StorageV2 - not available in selected Region - usgovarizona" in str(caught.value)
+    assert "target.account_skus" in caught.value.next_step
+    assert target_arm.account("rg-data", "zonedthere") is None
+
+
+def test_a_region_that_a_policy_denies_names_the_policy_and_its_place(target_arm: TargetArm) -> None:
+    """The assignment stands at the management group. Mutation: ask only what is assigned at the subscription."""
+    target_arm.ensure_group(GROUP)
+    with pytest.raises(AskForApproval) as caught:
+        target_arm.ensure_account(account("policydenied", region="usdodeast"))
+    assert (caught.value.code, caught.value.status) == ("RequestDisallowedByPolicy", 403)
+    assert (
+        'denied by policy "Hollis County: allowed locations" (/providers/Microsoft.Management/managementGroups/'
+        "county-gov/providers/Microsoft.Authorization/policyAssignments/hollis-allowed-locations)."
+    ) in caught.value.sentence
+    assert "policyDefinition" not in caught.value.sentence
+    assert "exempt" in caught.value.next_step
+    assert target_arm.account("rg-data", "policydenied") is None
+
+
 @pytest.mark.slow
 def test_an_answer_lost_after_the_write_is_not_a_failure(clouds: Clouds, target_arm: TargetArm) -> None:
     target_arm.ensure_group(GROUP)
