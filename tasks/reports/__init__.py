@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ def formats_of(text: str) -> tuple[str, ...]:
 def write_reports(report: Report, folder: Path, formats: Collection[str] = FORMATS) -> dict[str, Path]:
     """Write the report into `folder`, each file whole or not at all, mode 0600.
 
-    The single files are all rendered before the first is written. The SHA-256 in the sign-off is that of report.json.
+    The single files are all rendered before the first takes its name. The SHA-256 in the sign-off is that of
+    report.json.
 
     Args:
         folder: must exist.
@@ -45,30 +47,36 @@ def write_reports(report: Report, folder: Path, formats: Collection[str] = FORMA
     Raises:
         OSError: the folder cannot be written.
     """
-    from tasks.reports.files import write_whole
-    from tasks.reports.jsonfile import render_json
-
-    contract = render_json(report)
-    contents = {"json": contract.content} if "json" in formats else {}
-    if "html" in formats:
-        from tasks.reports.webpage import render_html
-
-        contents["html"] = render_html(report, contract.sha256).encode("utf-8")
-    if "xlsx" in formats:
-        from tasks.reports.xlsx import render_xlsx
-
-        contents["xlsx"] = render_xlsx(report, contract.sha256)
-    if "pdf" in formats:
-        from tasks.reports.summary import render_pdf
-
-        contents["pdf"] = render_pdf(report, contract.sha256)
-    paths = {form: folder / f"report.{form}" for form in contents}
-    for form, content in contents.items():
-        write_whole(paths[form], content)
+    paths, digest = _single_files(report, folder, formats)
     tables = _TABLES & set(formats)
     if tables:
         from tasks.reports.tables import write_tables
 
-        place = write_tables(report, contract.sha256, folder, tables)
+        place = write_tables(report, digest, folder, tables)
         paths |= dict.fromkeys(sorted(tables), place)
     return {form: paths[form] for form in FORMATS if form in paths}
+
+
+def _single_files(report: Report, folder: Path, formats: Collection[str]) -> tuple[dict[str, Path], str]:
+    """The paths of report.html, .xlsx, .json and .pdf, as far as they are wanted, and the SHA-256 of report.json."""
+    from mappings.report_json import report_digest
+    from tasks.reports.files import whole_file
+    from tasks.reports.jsonfile import write_json
+
+    paths = {form: folder / f"report.{form}" for form in FORMATS if form in formats and form not in _TABLES}
+    with ExitStack() as unfinished:
+        opened = {form: unfinished.enter_context(whole_file(path)) for form, path in paths.items()}
+        digest = write_json(report, opened["json"]) if "json" in opened else report_digest(report)
+        if "html" in opened:
+            from tasks.reports.webpage import render_html
+
+            opened["html"].write(render_html(report, digest).encode("utf-8"))
+        if "xlsx" in opened:
+            from tasks.reports.xlsx import write_xlsx
+
+            write_xlsx(report, digest, opened["xlsx"], folder)
+        if "pdf" in opened:
+            from tasks.reports.summary import render_pdf
+
+            opened["pdf"].write(render_pdf(report, digest))
+    return paths, digest

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path`: a temporary file beside it, flushed to the disk, then renamed. Mode 0600.
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write what will stand at `path`: beside it until the block ends, then flushed and renamed. Mode 0600.
 
     Raises:
-        OSError: the folder cannot be written or the disk is full; what stood at `path` still stands.
+        OSError: the folder cannot be written or the disk is full; what stood at `path` still stands, as it does after
+            any other error in the block.
     """
     # mkstemp makes the file with mode 0600, whatever the umask.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     unfinished = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `content` to `path`. Raises as `whole_file`."""
+    with whole_file(path) as file:
+        file.write(content)

@@ -1,22 +1,23 @@
-"""The report as JSON: the contract, and the bytes that the sign-off names."""
+"""The report as JSON: the contract, and the bytes that the sign-off names. Written and hashed part by part."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from typing import BinaryIO
 
-from mappings.report_json import report_to_json
+from mappings.report_json import report_parts
 from mappings.report_model import Report
 
 
-@dataclass(frozen=True, slots=True)
-class JsonFile:
-    content: bytes
-    sha256: str
-    """Hex digest of `content`; what `sha256sum report.json` prints."""
+def write_json(report: Report, file: BinaryIO) -> str:
+    """Write the bytes of report.json to `file`.
 
-
-def render_json(report: Report) -> JsonFile:
-    """The bytes of report.json and their SHA-256."""
-    content = report_to_json(report).encode("ascii")
-    return JsonFile(content, hashlib.sha256(content).hexdigest())
+    Returns:
+        Their SHA-256 in hex; what `sha256sum report.json` prints.
+    """
+    digest = hashlib.sha256()
+    for part in report_parts(report):
+        content = part.encode("ascii")
+        digest.update(content)
+        file.write(content)
+    return digest.hexdigest()

@@ -10,14 +10,15 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mappings.report_model import Column, Kind, Report, Value
-from tasks.reports.files import write_whole
+from tasks.reports.files import whole_file, write_whole
 from tasks.reports.sheets import DataSet, data_sets
 from tasks.reports.words import visible
 
@@ -27,6 +28,8 @@ INDEX = "index.json"
 _WHOLE = frozenset({Kind.COUNT, Kind.BYTES, Kind.STARS, Kind.SECONDS})
 _NUMBERS = _WHOLE | {Kind.SHARE}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_GROUP = 50_000
+"""Rows of a row group of Parquet, which are in memory together."""
 _OURS = re.compile(r"[a-z0-9-]+\.(csv|parquet)")
 
 
@@ -76,17 +79,19 @@ def _named_in(index: Path) -> set[str]:
 
 
 def _entry(place: Path, one: DataSet, forms: Collection[str], report: Report, digest: str) -> dict[str, Any]:
-    makers: dict[str, Callable[[], bytes]] = {
-        "csv": lambda: render_csv(one),
-        "parquet": lambda: render_parquet(one, report.cover.marking, digest),
+    makers: dict[str, Callable[[BinaryIO], None]] = {
+        "csv": lambda file: write_csv(one, file),
+        "parquet": lambda file: write_parquet(one, report.cover.marking, digest, file),
     }
     files = []
     for form, make in makers.items():
         if form in forms:
-            content = make()
             name = f"{one.name}.{form}"
-            write_whole(place / name, content)
-            files.append({"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
+            with whole_file(place / name) as file:
+                make(file)
+                size = file.seek(0, os.SEEK_END)
+                file.seek(0)
+                files.append({"name": name, "bytes": size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()})
     columns = [{"key": column.key, "title": column.title, "kind": column.kind.value} for column in one.columns]
     return {
         "name": one.name,
@@ -99,8 +104,15 @@ def _entry(place: Path, one: DataSet, forms: Collection[str], report: Report, di
 
 
 def render_csv(one: DataSet) -> bytes:
+    """As `write_csv`, in memory."""
+    file = io.BytesIO()
+    write_csv(one, file)
+    return file.getvalue()
+
+
+def write_csv(one: DataSet, file: BinaryIO) -> None:
     """One set as CSV (RFC 4180), headed by the keys of its columns."""
-    text = io.StringIO(newline="")
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
     writer = csv.writer(text)
     writer.writerow([column.key for column in one.columns])
     number = [column.kind in _NUMBERS for column in one.columns]
@@ -108,7 +120,8 @@ def render_csv(one: DataSet) -> bytes:
     for row in one.rows:
         cells = row.cells
         writer.writerow([cells[key] if plain else guarded(cells[key]) for key, plain in zip(keys, number, strict=True)])
-    return text.getvalue().encode("utf-8-sig")
+    # The file is the caller's and stays open.
+    text.detach()
 
 
 def guarded(value: Value) -> Value:
@@ -121,23 +134,31 @@ def guarded(value: Value) -> Value:
 
 
 def render_parquet(one: DataSet, marking: str, digest: str) -> bytes:
+    """As `write_parquet`, in memory."""
+    file = io.BytesIO()
+    write_parquet(one, marking, digest, file)
+    return file.getvalue()
+
+
+def write_parquet(one: DataSet, marking: str, digest: str, file: BinaryIO) -> None:
     """One set as Parquet: counts as int64, shares as float64, times in UTC, days as dates, all else as text."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays = [
-        pa.array(_typed(column, (row.cells[column.key] for row in one.rows)), type=_type(pa, column.kind))
-        for column in one.columns
-    ]
     fields = [
-        pa.field(column.key, array.type, metadata={"title": column.title, "kind": column.kind.value})
-        for column, array in zip(one.columns, arrays, strict=True)
+        pa.field(column.key, _type(pa, column.kind), metadata={"title": column.title, "kind": column.kind.value})
+        for column in one.columns
     ]
     told = {"govlift.table": one.name, "govlift.title": one.title, "govlift.report_sha256": digest}
     schema = pa.schema(fields, metadata=told | ({"govlift.marking": marking} if marking else {}))
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), sink, compression="zstd")
-    return sink.getvalue()
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for begin in range(0, max(len(one.rows), 1), _GROUP):
+            rows = one.rows[begin : begin + _GROUP]
+            arrays = [
+                pa.array(_typed(column, (row.cells[column.key] for row in rows)), type=_type(pa, column.kind))
+                for column in one.columns
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
 def _type(pa: Any, kind: Kind) -> Any:

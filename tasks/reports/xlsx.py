@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import xlsxwriter
 
@@ -59,9 +61,25 @@ def render_xlsx(report: Report, digest: str) -> bytes:
         digest: SHA-256 (hex) of the report's JSON.
     """
     buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory() as place:
+        write_xlsx(report, digest, buffer, Path(place))
+    return buffer.getvalue()
+
+
+def write_xlsx(report: Report, digest: str, file: BinaryIO, folder: Path) -> None:
+    """Write the workbook to `file`. Its sheets lie in `folder` until it is done: they hold ten times its size.
+
+    Args:
+        digest: SHA-256 (hex) of the report's JSON.
+    """
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".report.xlsx.") as parts:
+        _write(report, digest, file, parts)
+
+
+def _write(report: Report, digest: str, file: BinaryIO, parts: str) -> None:
     book = xlsxwriter.Workbook(
-        buffer,
-        {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False},
+        file,
+        {"tmpdir": parts, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False},
     )
     formats = _Formats(book)
     sheets = _sheets(report)
@@ -77,7 +95,6 @@ def render_xlsx(report: Report, digest: str) -> bytes:
     for number, sheet in enumerate(sheets, start=1):
         _table_sheet(book, report, sheet, number, formats)
     book.close()
-    return buffer.getvalue()
 
 
 class _Formats:
