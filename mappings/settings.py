@@ -119,11 +119,6 @@ class Copy(_Part):
     """Glob patterns on the blob name; an excluded blob is counted and named in the manifest."""
 
 
-class Resync(_Part):
-    cron: str = "0 2 * * *"
-    timezone: str = "America/New_York"
-
-
 class Assess(_Part):
     overlays: tuple[str, ...] = ()
     """Customer rule files beside migration.toml; their rules add to the catalogue or override its rules by name."""
@@ -163,7 +158,6 @@ class Settings(_Part):
     source: Source
     target: Target
     copy_: Copy = Field(default_factory=Copy, alias="copy")
-    resync: Resync = Field(default_factory=Resync)
     assess: Assess = Field(default_factory=Assess)
     pace: Pace = Field(default_factory=Pace)
     ledger: Ledger = Field(default_factory=Ledger)
