@@ -12,7 +12,7 @@ from prefect import flow
 
 from flows.closing import counts
 from flows.observe import Outcome, RunBook, Unfinished, recorded, shown
-from flows.program_gate import require_program
+from flows.program_gate import require_program, require_regions
 from flows.reporting import gather
 from flows.wiring import Bench, now, require_apply
 from flows.worker import drain
@@ -54,6 +54,7 @@ async def migrate(config: str = "migration.toml", plan: str = "", apply: bool = 
     async with Bench(Path(config)) as bench:
         chosen = chosen_plan(bench, plan)
         require_program(bench, RunKind.MIGRATE)
+        require_regions(bench, chosen, RunKind.MIGRATE.value)
         require_names(chosen, bench.settings.assess.name_allow)
         return await run_plan(bench, chosen, RunKind.MIGRATE)
 

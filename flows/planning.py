@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.program_gate import require_program
+from flows.program_gate import require_program, require_regions
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput
 from mappings.plan import Plan
@@ -23,6 +23,7 @@ def make(config: Path) -> tuple[Plan, list[str], Any]:
 
     Raises:
         FixTheInput: nothing has been assessed yet.
+        AskForApproval: a target region is reserved for other customers; no plan is saved.
     """
     bench = Bench(config)
     reader = bench.ledger.reader
@@ -36,6 +37,7 @@ def make(config: Path) -> tuple[Plan, list[str], Any]:
         )
     names = names_of(reader) | bench.settings.target.account_names
     plan = make_plan(assessment, bench.settings, names, now=now(), guard=name_guard(bench.settings))
+    require_regions(bench, plan, "plan")
     bench.ledger.writer.save_plan(plan, now=now())
     return plan, explain(plan), {"id": plan.id} | json.loads(plan_to_json(plan))
 
@@ -60,8 +62,9 @@ def require_program_for(config: Path, wanted: str, kind: RunKind) -> None:
         FixTheInput: there is no such plan, or the program sheet is wrong.
         AskForApproval: the CSP program does not allow the run.
     """
-    require_plan(config, wanted)
-    require_program(Bench(config), kind, record=False)
+    plan, bench = require_plan(config, wanted), Bench(config)
+    require_program(bench, kind, record=False)
+    require_regions(bench, plan, kind.value)
 
 
 def require_plan(config: Path, wanted: str) -> Plan:

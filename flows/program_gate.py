@@ -7,7 +7,9 @@ from pathlib import Path
 
 from flows.wiring import Bench, now
 from mappings.errors import AskForApproval, FixTheInput
+from mappings.plan import Plan
 from mappings.program_check import Admission, ProgramStanding, admit, check_program
+from mappings.program_regions import require_segment, reserved_regions
 from mappings.program_rules import Phase
 from mappings.runs import RunKind
 from tasks.program import load_program_rules, read_program
@@ -53,6 +55,30 @@ def require_program(bench: Bench, kind: RunKind, *, record: bool = True) -> None
         first, *rest = answer.reasons
         more = f" ({len(rest)} more gates are in the way)" if rest else ""
         raise AskForApproval(f"The CSP program does not allow it yet. {first}{more}", next_step=answer.next_step)
+
+
+def require_regions(bench: Bench, plan: Plan, purpose: str) -> None:
+    """Refuse a plan into a region that is reserved for other customers; a refusal goes into the event chain.
+
+    Args:
+        purpose: `plan`, `migrate` or `resync`, for the record.
+
+    Raises:
+        AskForApproval: the customer of the program sheet may not use a region of the plan.
+        FixTheInput: the sheet is wrong.
+    """
+    regions = reserved_regions(plan)
+    if not regions:
+        return
+    name = bench.settings.assess.program
+    sheet = read_program(bench.folder / name)
+    segment = sheet.customer.segment if sheet else None
+    try:
+        require_segment(regions, segment, sheet_name=name)
+    except AskForApproval:
+        detail = {"purpose": purpose, "allowed": False, "regions": list(regions), "segment": segment or ""}
+        bench.ledger.writer.record(EVENT, detail, now=now())
+        raise
 
 
 def _ask(bench: Bench, kind: RunKind) -> Admission:

@@ -9,7 +9,7 @@ from prefect import flow
 
 from flows.migrate import chosen_plan, run_plan
 from flows.observe import Outcome
-from flows.program_gate import require_program
+from flows.program_gate import require_program, require_regions
 from flows.wiring import Bench, now, require_apply
 from mappings.model import ContainerSurvey
 from mappings.plan import CreateContainer, Plan
@@ -37,6 +37,7 @@ async def resync(config: str = "migration.toml", apply: bool = False) -> Outcome
     require_apply(apply, "resync")
     async with Bench(Path(config)) as bench:
         require_program(bench, RunKind.RESYNC)
+        require_regions(bench, chosen_plan(bench, ""), RunKind.RESYNC.value)
         plan = await grown(bench, chosen_plan(bench, ""))
         require_names(plan, bench.settings.assess.name_allow)
         return await run_plan(bench, plan, RunKind.RESYNC)
