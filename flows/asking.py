@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flows.reporting import account_of, movable_accounts
 from flows.wiring import Bench, now
+from mappings.assess import gaps_of
 from mappings.errors import FixTheInput, GovliftError, GrantAccess, TryLater
 from mappings.model import Gap, Inventory
 from mappings.naming import candidates
@@ -50,7 +51,7 @@ def target_offer(bench: Bench, seen: Inventory) -> tuple[Offer | None, tuple[Gap
         return None, (Gap(scope, CATALOGUE_ONLY, wrong.sentence, type(wrong).__name__, wrong.next_step),)
     for one in offer.unasked:
         log.warning("the target did not say: %s (%s)", one.what, one.why)
-    return offer, tuple(Gap(one.scope, one.what, one.why, one.code, one.remedy) for one in offer.unasked)
+    return offer, gaps_of(offer)
 
 
 async def export_offer(config: Path, out: Path | None) -> tuple[Offer, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from flows.observe import Outcome
 from flows.program_gate import standing_without_sheet
 from flows.wiring import now
-from mappings.assess import assess, assessment_to_json
+from mappings.assess import assess, assessment_to_json, gaps_of
 from mappings.errors import ExitCode, FixTheInput
 from mappings.model import Assessment, Inventory, Resource
 from mappings.offer import Offer, offer_from_json
@@ -61,6 +61,7 @@ def assess_files(paths: Sequence[Path], told: Offline | None = None) -> Outcome:
     if told.report is not None:
         _make(told.report)
     inventory = _read(paths)
+    inventory = replace(inventory, gaps=(*inventory.gaps, *gaps_of(offer)))
     assessment = assess(inventory, rulebook, default_region=_region(told.region), offer=offer)
     if told.report is not None:
         _write(assessment, previous, paths, told, told.report)

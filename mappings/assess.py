@@ -9,7 +9,7 @@ from typing import Any
 
 from mappings.livechecks import Found, live_findings, offered_regions, previews_only
 from mappings.livetarget import LiveTarget
-from mappings.model import Assessment, Finding, Inventory, Resource, RuleUse, Verdict
+from mappings.model import Assessment, Finding, Gap, Inventory, Resource, RuleUse, Verdict
 from mappings.offer import Offer, OfferedType
 from mappings.regions import GLOBAL, nearest_government, normal
 from mappings.rule import SEVERITY
@@ -188,6 +188,11 @@ def _offered_after_all(verdict: Verdict, listed: OfferedType, asked: date) -> Ve
         target=replace(verdict.target, type=verdict.type),
         confidence=Confidence.NAMED,
     )
+
+
+def gaps_of(offer: Offer | None) -> tuple[Gap, ...]:
+    """What the target could not be asked, as gaps of the assessment; none without an offer."""
+    return tuple(Gap(one.scope, one.what, one.why, one.code, one.remedy) for one in (offer.unasked if offer else ()))
 
 
 def assessment_to_json(assessment: Assessment, *, items: bool = True) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from mappings.clouds import COMMERCIAL, GOVERNMENT
 from mappings.codec import compact_json
 from mappings.errors import FixTheInput
 
@@ -194,7 +195,8 @@ def offer_from_json(text: str, *, origin: str) -> Offer:
         origin: name of the file, for the sentence of an error.
 
     Raises:
-        FixTheInput: the text is no offer, one of another version, or broken; says where.
+        FixTheInput: the text is no offer, one of another version or of another cloud than Azure Government, or broken;
+            says where.
     """
     again = f"Make it anew with `govlift offer --out {origin}`."
     try:
@@ -208,7 +210,15 @@ def offer_from_json(text: str, *, origin: str) -> Offer:
             f"{origin} is an offer of version {whole.get('version')}; this govlift reads version {VERSION}.",
             next_step=again,
         )
-    return rebuild_offer(whole.get("offer"), origin=origin)
+    offer = rebuild_offer(whole.get("offer"), origin=origin)
+    if offer.cloud != GOVERNMENT.name:
+        taken = "the commercial cloud" if offer.cloud == COMMERCIAL.name else "another cloud"
+        raise FixTheInput(
+            f'{origin} was taken from {taken} ("{offer.cloud}", subscription {offer.subscription_id}); an assessment '
+            f"needs what a subscription of {GOVERNMENT.name} offers.",
+            next_step=f"Run `govlift offer --out {origin}` with the settings of the migration: it asks the target.",
+        )
+    return offer
 
 
 def rebuild_offer(plain: Any, *, origin: str) -> Offer:

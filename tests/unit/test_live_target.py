@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows.offline import Offline, assess_files
 from mappings.assess import assess
-from mappings.errors import FixTheInput
+from mappings.errors import ExitCode, FixTheInput
 from mappings.livechecks import LIVE_RULES
 from mappings.livetarget import size_named
 from mappings.model import Inventory, Resource, Verdict
@@ -424,3 +427,24 @@ def test_ten_thousand_resources_are_asked_about_in_a_moment() -> None:
     start = time.process_time()
     assess(Inventory("AzureCloud", "", "test", NOW, estate), BOOK, offer=offer)
     assert time.process_time() - start < 5
+
+
+def test_an_offer_of_the_commercial_cloud_is_refused() -> None:
+    text = offer_to_json(replace(OFFER, cloud="AzureCloud"))
+    with pytest.raises(FixTheInput) as caught:
+        offer_from_json(text, origin="offer.json")
+    assert 'offer.json was taken from the commercial cloud ("AzureCloud", subscription s)' in caught.value.sentence
+    assert "govlift offer --out offer.json" in caught.value.next_step
+
+
+def test_what_the_offer_could_not_ask_is_a_gap_offline_too(tmp_path: Path) -> None:
+    missing = Unasked(
+        "/subscriptions/s", "policies that may deny resources", "403", "AuthorizationFailed", "Ask for Reader."
+    )
+    (tmp_path / "offer.json").write_text(offer_to_json(replace(OFFER, unasked=(missing,))), "utf-8")
+    estate = [{"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/natGateways/n", "name": "n",
+               "type": "Microsoft.Network/natGateways", "location": "southcentralus"}]  # fmt: skip
+    (tmp_path / "estate.json").write_text(json.dumps(estate), "utf-8")
+    outcome = assess_files([tmp_path / "estate.json"], Offline(offer=tmp_path / "offer.json"))
+    assert outcome.exit_code is ExitCode.FINDINGS
+    assert outcome.summary["gaps"] == [asdict(missing)]
