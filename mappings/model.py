@@ -121,7 +121,10 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """One exported file, and where its entries went: `entries == resources + duplicates + left_out + unread`."""
+    """One exported file, and where its entries went.
+
+    `entries == resources + governance + scopes + duplicates + left_out + unread`.
+    """
 
     name: str
     shape: str = ""
@@ -138,6 +141,16 @@ class FileRead:
     """Entries that could not be read; the gaps say which."""
     gaps: int = 0
     notes: tuple[str, ...] = ()
+    governance: int = 0
+    """Role assignments, policy assignments and locks that this file gave (`Inventory.governance`)."""
+    scopes: int = 0
+    """Resource groups and subscriptions that this file gave (`Inventory.groups`, `.subscriptions`)."""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every entry of the file is accounted for."""
+        given = self.resources + self.governance + self.scopes
+        return self.entries == given + self.duplicates + self.left_out + self.unread
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from mappings.model import FileRead, Gap, Inventory, Resource, ResourceGroup, Su
 from mappings.offline_entry import TypeNames
 from mappings.offline_json import EXPECTED, JsonReader, parameters_of
 from mappings.offline_merge import once
-from mappings.offline_reading import Export, Reading
+from mappings.offline_reading import Export, Reading, governs, holds, is_subscription
 from mappings.offline_table import read_grid
 from mappings.offline_text import documents
 from mappings.regions import normal
@@ -43,10 +43,11 @@ def read_inventory(
         names: finds the ARM type of a portal name; without it, portal names are not resolved.
 
     Returns:
-        Every resource once, a gap for everything that could not be read, and the account of every file.
+        Every resource once, a gap for everything that could not be read, and the account of every file. What rules
+        or holds resources stands in `governance`, `groups` and `subscriptions`, and not among the resources.
 
     Raises:
-        FixTheInput: no file held a single resource.
+        FixTheInput: no file held a single entry of an inventory.
     """
     if isinstance(exports, Mapping):
         ordered = sorted(exports.items(), key=lambda item: not is_parameters_name(item[0]))
@@ -69,11 +70,11 @@ def read_inventory(
         tenant_id="",
         scope=", ".join(told[:_FILES_IN_SCOPE]) + more,
         taken_at=now,
-        resources=tuple(found),
+        resources=tuple(one for one in found if not governs(one) and not holds(one)),
         gaps=(*other, *gaps),
         subscriptions=_subscriptions(found, readings),
         groups=_groups(found),
-        governance=tuple(one for one in found if one.type.lower() in _GOVERNANCE),
+        governance=tuple(one for one in found if governs(one)),
         files=tuple(reading.account() for reading in readings),
     )
 
@@ -96,6 +97,8 @@ def files_to_json(files: Iterable[FileRead]) -> list[dict[str, Any]]:
             "shape": one.shape,
             "entries": one.entries,
             "resources": one.resources,
+            "governance": one.governance,
+            "groups_and_subscriptions": one.scopes,
             "duplicates": one.duplicates,
             "left_out": one.left_out,
             "unread": one.unread,
@@ -178,12 +181,6 @@ def _nothing(readings: list[Reading], gaps: list[Gap]) -> FixTheInput:
     )
 
 
-_GOVERNANCE = frozenset((
-    "microsoft.authorization/roleassignments", "microsoft.authorization/policyassignments",
-    "microsoft.authorization/locks",
-))  # fmt: skip
-
-
 def _cloud(found: list[Resource], readings: list[Reading]) -> tuple[str, list[Gap]]:
     """The cloud that the files seem to come from; a gap where it is not the commercial one."""
     places = Counter(normal(one.location) for one in found if one.location and not one.location.startswith("["))
@@ -207,8 +204,8 @@ def _subscriptions(found: list[Resource], readings: list[Reading]) -> tuple[Subs
     """Subscriptions whose name a file tells."""
     known: dict[str, Subscription] = {}
     for one in found:
-        if one.type.lower() == "microsoft.resources/subscriptions":
-            identifier = one.subscription_id.lower()
+        if is_subscription(one):
+            identifier = one.id.strip("/").split("/")[1].lower()
             tenant = one.properties.get("tenantId")
             known[identifier] = Subscription(identifier, one.name, tenant if isinstance(tenant, str) else "")
     for reading in readings:
@@ -219,9 +216,8 @@ def _subscriptions(found: list[Resource], readings: list[Reading]) -> tuple[Subs
 
 def _groups(found: list[Resource]) -> tuple[ResourceGroup, ...]:
     """Resource groups that are themselves in the files, with their tags."""
-    kinds = ("microsoft.resources/resourcegroups", "microsoft.resources/subscriptions/resourcegroups")
     return tuple(
         ResourceGroup(one.id, one.name, one.location, one.subscription_id, one.tags)
         for one in found
-        if one.type.lower() in kinds and one.id.lower().startswith("/subscriptions/")
+        if holds(one) and not is_subscription(one)
     )

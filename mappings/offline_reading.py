@@ -14,6 +14,38 @@ NAMED_ONE_BY_ONE = 20
 _NO_INVENTORY = frozenset(("BrokenEntry", "NoType", "NotRecognised"))
 
 
+_GOVERNANCE = frozenset((
+    "microsoft.authorization/roleassignments", "microsoft.authorization/policyassignments",
+    "microsoft.authorization/locks", "microsoft.authorization/denyassignments",
+    "microsoft.authorization/classicadministrators",
+))  # fmt: skip
+_SUBSCRIPTION = "microsoft.resources/subscriptions"
+_SCOPES = frozenset((
+    "microsoft.resources/resourcegroups", "microsoft.resources/subscriptions/resourcegroups", _SUBSCRIPTION,
+))  # fmt: skip
+
+
+def governs(one: Resource) -> bool:
+    """Whether an entry rules resources and is none of the estate, as Azure itself keeps it apart from its resources.
+
+    Definitions (of roles and policies) are made anew in the target, as resources are, and count as such.
+    """
+    return one.type.lower() in _GOVERNANCE
+
+
+def holds(one: Resource) -> bool:
+    """Whether an entry is a resource group or subscription of the source: it holds resources and is none.
+
+    One that a template would make, which has no id in a subscription yet, is judged as a resource.
+    """
+    return one.type.lower() in _SCOPES and one.id.lower().startswith("/subscriptions/")
+
+
+def is_subscription(one: Resource) -> bool:
+    """Whether an entry is a subscription."""
+    return holds(one) and one.type.lower() == _SUBSCRIPTION
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """One table: a CSV file or a worksheet."""
@@ -141,11 +173,15 @@ class Reading:
 
     def account(self) -> FileRead:
         """Where every entry of the file went."""
+        governance = sum(map(governs, self.resources))
+        scopes = sum(map(holds, self.resources))
         return FileRead(
             name=self.file,
             shape=self.shape,
             entries=self.entries,
-            resources=len(self.resources),
+            resources=len(self.resources) - governance - scopes,
+            governance=governance,
+            scopes=scopes,
             duplicates=self.duplicates,
             left_out=self.left.total(),
             unread=self.unread,

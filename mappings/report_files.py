@@ -13,6 +13,8 @@ _COLUMNS = (
     *counts(
         ("entries", "Entries"),
         ("resources", "Resources"),
+        ("governance", "Assignments and locks"),
+        ("scopes", "Groups and subscriptions"),
         ("duplicates", "Given before"),
         ("left_out", "Left out"),
         ("unread", "Not read"),
@@ -54,18 +56,19 @@ def files_section(facts: Facts) -> Section:
 
 
 def _row(file: FileRead) -> Row:
-    balanced = file.entries == file.resources + file.duplicates + file.left_out + file.unread
     return make_row(
         {
             "file": file.name,
             "shape": file.shape or "no inventory",
             "entries": file.entries,
             "resources": file.resources,
+            "governance": file.governance,
+            "scopes": file.scopes,
             "duplicates": file.duplicates,
             "left_out": file.left_out,
             "unread": file.unread,
             "gaps": file.gaps,
-            "check": (Check.EQUAL if balanced else Check.MISMATCH).value,
+            "check": (Check.EQUAL if file.balanced else Check.MISMATCH).value,
         },
         {"gaps": Ref("files", "file-gaps", {"file": file.name})},
     )

@@ -200,10 +200,10 @@ def test_children_and_nested_deployments_are_flattened() -> None:
     assert [resource.type for resource in found.resources] == [
         "Microsoft.Network/virtualNetworks",
         "Microsoft.Network/virtualNetworks/subnets",
-        "Microsoft.Authorization/locks",
         "Microsoft.Resources/deployments",
         "Microsoft.Storage/storageAccounts",
     ]
+    assert [one.type for one in found.governance] == ["Microsoft.Authorization/locks"]
     assert found.resources[-1].location == "westus"
     assert found.gaps == ()
 
@@ -263,7 +263,7 @@ def test_template_resources_without_a_type_are_gaps_and_equal_names_stay_two() -
 def test_an_extension_resource_is_known_by_its_own_type() -> None:
     lock = {"type": "Microsoft.Network/virtualNetworks/providers/roleAssignments",
             "name": "[concat('net', '/Microsoft.Authorization/', guid('x'))]"}  # fmt: skip
-    assert read(template(lock)).resources[0].type == "Microsoft.Authorization/roleAssignments"
+    assert read(template(lock)).governance[0].type == "Microsoft.Authorization/roleAssignments"
 
 
 def test_a_template_that_refers_to_itself_ends() -> None:

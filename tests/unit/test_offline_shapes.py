@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flows.offline import Offline, assess_files
 from mappings.errors import FixTheInput
+from mappings.identities import scan_identities
 from mappings.model import Inventory
+from mappings.nameguard import scan_names
 from mappings.offline import files_to_json, read_inventory
 from mappings.offline_reading import Export
 from tasks.catalogue import load_type_facts
+from tasks.scanning import load_scanners
 
+SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SUB = "11111111-1111-1111-1111-111111111111"
 ROOT = f"/subscriptions/{SUB}/resourceGroups/rg/providers/"
@@ -42,7 +49,7 @@ def read(*contents: Any, **named: Any) -> Inventory:
 def balanced(found: Inventory) -> None:
     """In = out for every file, and no resource that no file gave."""
     for one in found.files:
-        assert one.entries == one.resources + one.duplicates + one.left_out + one.unread, one
+        assert one.balanced, one
     assert sum(one.resources for one in found.files) == len(found.resources)
     assert len({one.id.lower() for one in found.resources}) == len(found.resources)
 
@@ -208,12 +215,53 @@ def test_subscriptions_are_known_by_name_and_their_cloud_is_said() -> None:
     assert read([VM]).cloud == "AzureCloud"
 
 
-def test_role_assignments_and_groups_are_known_as_such() -> None:
-    role = {"id": VM["id"] + "/providers/Microsoft.Authorization/roleAssignments/r", "name": "r", "type": "x"}
+def test_what_rules_or_holds_resources_is_no_resource_and_is_still_accounted_for() -> None:
+    """As Azure has it: `resources` of Resource Graph holds none of these. A group of a template is not there yet."""
+    made = "Microsoft.Authorization"
+    role = {"id": f"{VM['id']}/providers/{made}/roleAssignments/r", "name": "r", "type": "x"}
+    lock = {"id": f"/subscriptions/{SUB}/providers/{made}/locks/l", "name": "l", "type": f"{made}/locks"}
+    own = {"id": f"/subscriptions/{SUB}/providers/{made}/roleDefinitions/d", "name": "d"}
     group = {"id": f"/subscriptions/{SUB}/resourceGroups/rg", "name": "rg", "tags": {"a": "b"}, "location": "eastus"}
-    found = read([role, group])
-    assert [one.type for one in found.governance] == ["Microsoft.Authorization/roleAssignments"]
+    holder = {"id": f"/subscriptions/{SUB}", "name": "Main", "type": "Microsoft.Resources/subscriptions"}
+    planned = {"type": "Microsoft.Resources/resourceGroups", "name": "new", "location": "eastus"}
+    found = read([VM, role, role, lock, own, group, holder], {"$schema": SCHEMA, "resources": [planned]})
+    assert [one.type for one in found.governance] == [f"{made}/roleAssignments", f"{made}/locks"]
     assert [(one.name, one.tags) for one in found.groups] == [("rg", {"a": "b"})]
+    assert [(one.id, one.name) for one in found.subscriptions] == [(SUB.lower(), "Main")]
+    assert [one.name for one in found.resources] == [VM["name"], "d", "new"]
+    listed, templated = found.files
+    assert (listed.entries, listed.resources, listed.governance, listed.scopes, listed.duplicates) == (7, 2, 2, 2, 1)
+    assert (templated.entries, templated.resources, templated.scopes) == (1, 1, 0)
+    assert listed.balanced and templated.balanced
+    assert not replace(listed, governance=1).balanced and not replace(listed, scopes=1).balanced
+
+
+def test_the_report_tells_of_a_group_and_an_assignment_once() -> None:
+    """Mutation: leave governance or groups among the resources, and each is told twice."""
+    name, principal = "rg-itar-missiles", "aaaaaaaa-1111-2222-3333-444444444444"
+    group = {"id": f"/subscriptions/{SUB}/resourceGroups/{name}", "name": name, "tags": {"regime": "ITAR"}}
+    site = {"id": f"/subscriptions/{SUB}/resourceGroups/{name}/providers/Microsoft.Web/sites/w", "name": "w",
+            "type": "Microsoft.Web/sites", "location": "eastus"}  # fmt: skip
+    policy = {"id": f"/subscriptions/{SUB}/providers/Microsoft.Authorization/policyAssignments/p", "name": "p",
+              "type": "Microsoft.Authorization/policyAssignments",
+              "identity": {"type": "SystemAssigned", "principalId": principal}}  # fmt: skip
+    role = {"id": f"{site['id']}/providers/Microsoft.Authorization/roleAssignments/r", "name": "r",
+            "type": "Microsoft.Authorization/roleAssignments", "properties": {"principalId": principal}}  # fmt: skip
+    found = read([group, site, policy, role])
+    scanners = load_scanners()
+    names = [(one.place, one.key, one.word) for one in scan_names(found, scanners.names)]
+    assert names and len(names) == len(set(names))
+    assert {one.what for one in scan_names(found, scanners.names) if one.place == group["id"]} == {"resource group"}
+    scan = scan_identities(found, scanners.identities)
+    assert [one.principal for one in scan.managed] == [principal]
+    assert [use.use for use in scan.uses] == ["role assignment"]
+
+
+def test_a_file_of_assignments_alone_is_an_inventory_without_resources(tmp_path: Path) -> None:
+    role = {"id": VM["id"] + "/providers/Microsoft.Authorization/roleAssignments/r", "name": "r", "type": "x"}
+    (tmp_path / "roles.json").write_text(json.dumps([role]), "utf-8")
+    outcome = assess_files([tmp_path / "roles.json"], Offline(report=tmp_path / "out"))
+    assert (outcome.summary["resources"], outcome.summary["files"][0]["governance"]) == (0, 1)
 
 
 def test_what_no_file_may_hold_is_replaced() -> None:

@@ -37,7 +37,7 @@ def read(content: str | bytes, name: str = "a.csv") -> Inventory:
 def opened(exports: Any) -> Inventory:
     found = read_inventory(exports, now=NOW, names=load_portal_names())
     for one in found.files:
-        assert one.entries == one.resources + one.duplicates + one.left_out + one.unread, one
+        assert one.balanced, one
     assert sum(one.resources for one in found.files) == len(found.resources)
     return found
 

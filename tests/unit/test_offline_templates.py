@@ -30,7 +30,7 @@ def template(*resources: Any, **more: Any) -> dict[str, Any]:
 def read(document: Any, **files: Any) -> Inventory:
     found = read_inventory({n: json.dumps(c) for n, c in ({"t.json": document} | files).items()}, now=NOW)
     for one in found.files:
-        assert one.entries == one.resources + one.duplicates + one.left_out + one.unread, one
+        assert one.balanced, one
     assert sum(one.resources for one in found.files) == len(found.resources)
     return found
 
