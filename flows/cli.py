@@ -148,8 +148,9 @@ def _assess(config: Path, *, survey: bool, as_json: bool, verbose: bool) -> None
 
 def _tell_files(outcome: Outcome) -> None:
     """Where the entries of every exported file went."""
-    keys = ("entries", "resources", "duplicates", "left_out", "unread", "shape", "file")
     files = outcome.summary["files"]
+    beside = [key for key in ("governance", "groups_and_subscriptions") if any(one[key] for one in files)]
+    keys = ("entries", "resources", *beside, "duplicates", "left_out", "unread", "shape", "file")
     say_table(
         [key.replace("_", " ") for key in keys],
         [tuple(one[key] or (0 if key != "shape" else "no inventory") for key in keys) for one in files],

@@ -77,7 +77,8 @@ def change(old: str, new: str) -> tuple[str, str]:
         KeyError: one of them is unknown.
     """
     was, now = (_KINDS[SKUS[name.lower()].partition("_")[2]] for name in (old, new))
-    kept, lost = [], []
+    kept: list[str] = []
+    lost: list[str] = []
     at_least = f"at least {was.nines} nines of durability"
     (kept if now.nines >= was.nines else lost).append(
         at_least if now.nines >= was.nines else f"{was.nines} nines of durability ({now.nines} remain)"

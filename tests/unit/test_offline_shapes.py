@@ -258,7 +258,7 @@ def test_the_report_tells_of_a_group_and_an_assignment_once() -> None:
 
 
 def test_a_file_of_assignments_alone_is_an_inventory_without_resources(tmp_path: Path) -> None:
-    role = {"id": VM["id"] + "/providers/Microsoft.Authorization/roleAssignments/r", "name": "r", "type": "x"}
+    role = {"id": f"{VM['id']}/providers/Microsoft.Authorization/roleAssignments/r", "name": "r", "type": "x"}
     (tmp_path / "roles.json").write_text(json.dumps([role]), "utf-8")
     outcome = assess_files([tmp_path / "roles.json"], Offline(report=tmp_path / "out"))
     assert (outcome.summary["resources"], outcome.summary["files"][0]["governance"]) == (0, 1)
