@@ -46,7 +46,7 @@ def gather(bench: Bench) -> Report:
         FixTheInput: nothing has been assessed yet.
     """
     reader = bench.ledger.reader
-    assessment = reader.assessment()
+    assessment = reader.assessment(stored=True)
     if assessment is None:
         raise FixTheInput(
             f"The ledger of {bench.settings.name} holds no assessment yet.", next_step="Run `govlift assess` first."
@@ -63,7 +63,7 @@ def gather(bench: Bench) -> Report:
         notes=list(notes_of(bench, standing_shards(shards, runs, plan).values())),
         made_at=now(),
         version=version("govlift"),
-        previous=reader.assessment_before(),
+        previous=reader.assessment_before(stored=True),
         program=standing_of(bench),
         scanners=load_scanners(),
         moves=load_move_tables(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mappings.model import Assessment, ContainerSurvey, Gap, Inventory, Resource, Verdict
+from mappings.outline import Outliner
 from mappings.states import VerdictKind
 
 
@@ -102,8 +103,10 @@ def compare(before: Assessment, now: Assessment) -> Changes:
     hides its place is unseen, never gone.
     """
     old, new = _by_id(before), _by_id(now)
+    otherwise = [key for key in new if key in old and old[key][1].verdict is not new[key][1].verdict]
+    causes = _causes(before.inventory, now.inventory, otherwise)
     moved = [_arrived(resource, verdict) for key, (resource, verdict) in new.items() if key not in old]
-    moved += [one for key in new if key in old for one in _judged_otherwise(old[key], new[key])]
+    moved += [_judged_otherwise(old[key], new[key], causes[key]) for key in otherwise]
     moved += _missing(((key, *pair) for key, pair in old.items() if key not in new), now.inventory)
     rank = {since: n for n, since in enumerate(Since)}
     moved.sort(key=lambda one: (rank[one.since], one.resource.type.lower(), one.resource.id.lower()))
@@ -120,11 +123,12 @@ def compare(before: Assessment, now: Assessment) -> Changes:
 def _by_id(assessment: Assessment) -> dict[str, tuple[Resource, Verdict]]:
     verdicts = {verdict.resource_id: verdict for verdict in assessment.verdicts}
     found: dict[str, tuple[Resource, Verdict]] = {}
+    outline = Outliner().outline
     for resource in assessment.inventory.resources:
         verdict = verdicts.get(resource.id)
         # A resource without a verdict is a flag of its own, raised where numbers are compared.
         if verdict is not None:
-            found.setdefault(resource.id.lower(), (resource, verdict))
+            found.setdefault(resource.id.lower(), (outline(resource), verdict))
     return found
 
 
@@ -132,11 +136,25 @@ def _arrived(resource: Resource, verdict: Verdict) -> Moved:
     return Moved(resource, Since.NEW, None, verdict)
 
 
-def _judged_otherwise(old: tuple[Resource, Verdict], new: tuple[Resource, Verdict]) -> Iterator[Moved]:
-    (was, before), (resource, now) = old, new
-    if before.verdict is now.verdict:
-        return
-    yield Moved(resource, _direction(before.verdict, now.verdict), before, now, _cause(was, resource))
+def _judged_otherwise(old: tuple[Resource, Verdict], new: tuple[Resource, Verdict], cause: Cause) -> Moved:
+    (_, before), (resource, now) = old, new
+    return Moved(resource, _direction(before.verdict, now.verdict), before, now, cause)
+
+
+def _causes(before: Inventory, now: Inventory, keys: Iterable[str]) -> dict[str, Cause]:
+    """Why the verdicts of these resources are others; only their descriptions are kept at one time."""
+    wanted = set(keys)
+    old, new = _described(before, wanted), _described(now, wanted)
+    return {key: _cause(old[key], new[key]) for key in wanted}
+
+
+def _described(inventory: Inventory, wanted: set[str]) -> dict[str, Resource]:
+    found: dict[str, Resource] = {}
+    for resource in inventory.resources if wanted else ():
+        key = resource.id.lower()
+        if key in wanted:
+            found.setdefault(key, resource)
+    return found
 
 
 def _direction(before: VerdictKind, now: VerdictKind) -> Since:

@@ -107,21 +107,29 @@ def strings_in(resource: Resource) -> Iterator[tuple[str, str]]:
     ]
     while stack:
         path, node = stack.pop()
-        if isinstance(node, Mapping):
+        # The exact type first: an isinstance check against an abstract class costs more than the rest of the walk.
+        if type(node) is dict or (type(node) is not list and isinstance(node, Mapping)):
             prefix = f"{path}." if path else ""
             for key, value in node.items():
                 if "/" in key:
                     yield path, key
+                kind = type(value)
                 if isinstance(value, str):
                     yield prefix + key.lower(), value
-                elif isinstance(value, (Mapping, Sequence)):
+                elif kind in _PARTS or (kind not in _LEAVES and isinstance(value, (Mapping, Sequence))):
                     stack.append((prefix + key.lower(), value))
         elif isinstance(node, Sequence):
             for value in node:
+                kind = type(value)
                 if isinstance(value, str):
                     yield path, value
-                elif isinstance(value, (Mapping, Sequence)):
+                elif kind in _PARTS or (kind not in _LEAVES and isinstance(value, (Mapping, Sequence))):
                     stack.append((path, value))
+
+
+_PARTS = frozenset({dict, list, tuple})
+_LEAVES = frozenset({int, float, bool, type(None)})
+"""What JSON has besides texts, lists and objects."""
 
 
 class _Reader:

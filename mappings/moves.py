@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mappings.dependencies import Dependencies, find_dependencies
 from mappings.estimate import NO_TIME, Rates, Span, rates_of, together
 from mappings.losses import Loss, losses_of
-from mappings.model import Assessment
+from mappings.model import Assessment, Inventory
 from mappings.movetables import MoveTables
 from mappings.packages import Package, Packages, make_packages
 from mappings.runs import RunRecord
@@ -61,17 +61,23 @@ class Moves:
 
 
 def decide_moves(
-    assessment: Assessment, tables: MoveTables, *, pace: Pace | None = None, runs: Sequence[RunRecord] = ()
+    assessment: Assessment,
+    tables: MoveTables,
+    *,
+    pace: Pace | None = None,
+    runs: Sequence[RunRecord] = (),
+    outlines: Inventory | None = None,
 ) -> Moves:
     """Decide how an assessed estate moves.
 
     Args:
         pace: what the estimate assumes; None takes the defaults, as offline.
         runs: earlier runs of this migration; large ones calibrate the estimate.
+        outlines: the same inventory without properties, where it is at hand: quicker than one that lies on disk.
     """
     inventory = assessment.inventory
     found = find_dependencies(inventory, tables.coupling)
-    packages = make_packages(inventory, assessment.verdicts, found, tables.coupling)
+    packages = make_packages(outlines or inventory, assessment.verdicts, found, tables.coupling)
     figures = figures_of(inventory, tables)
     grouped: defaultdict[str, list[Figure]] = defaultdict(list)
     for figure in figures:

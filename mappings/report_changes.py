@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mappings.changes import Changes, Growth, Moved, Since, compare
+from mappings.changes import Changes, Growth, Moved, Since
 from mappings.model import Gap, Verdict
 from mappings.report_facts import Facts
 from mappings.report_model import Column, Kind, Ref, Row, Section, Table, Value
@@ -22,13 +22,13 @@ MEANS = {
 
 def changes_section(facts: Facts) -> Section:
     """What is different from the assessment before."""
-    if facts.previous is None:
+    if facts.previous is None or facts.changes is None:
         lead = "This is the first assessment; the next one is compared with it here."
         return Section(_ID, _TITLE, lead)
-    found = compare(facts.previous, facts.assessment)
-    taken = facts.previous.inventory.taken_at.strftime("%Y-%m-%d %H:%M UTC")
+    found = facts.changes
+    taken = facts.previous.taken_at.strftime("%Y-%m-%d %H:%M UTC")
     lead = f"Compared with the inventory of {taken}: {_told(found)}."
-    if facts.previous.inventory.scope != facts.assessment.inventory.scope:
+    if facts.previous.scope != facts.assessment.inventory.scope:
         lead += " The two inventories asked for different scopes, so what is gone may only not have been asked for."
     tables = (_by_kind(found), _moved(facts, found), _gaps(found), _data(found))
     return Section(_ID, _TITLE, lead, tuple(table for table in tables if table.rows))

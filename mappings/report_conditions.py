@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 
 from mappings.model import Verdict
 from mappings.report_facts import Facts, Judged
@@ -74,10 +75,13 @@ def _tables(facts: Facts, kind: VerdictKind, sheet: str) -> tuple[Table, Table]:
     section, resources_id = VERDICT_PLACES[kind]
     rules_id = f"{resources_id}-rules"
     rules_caption, resources_caption = _CAPTIONS[kind]
-    rows = tuple(
-        resource_row(judged, Ref(section, rules_id, {"rule": v.rule, "reason": v.reason, "remedy": v.remedy}))
-        for judged, v in _with_verdict(facts, kind)
-    )
+
+    @cache
+    def links(rule: str, reason: str, remedy: str) -> Mapping[str, Ref]:
+        # One for all resources that a row of the rules explains.
+        return {"rule": Ref(section, rules_id, {"rule": rule, "reason": reason, "remedy": remedy})}
+
+    rows = tuple(resource_row(judged, links(v.rule, v.reason, v.remedy)) for judged, v in _with_verdict(facts, kind))
     return (
         _by_rule(facts, kind, rules_id, rules_caption, f"{sheet} by rule"),
         Table(resources_id, resources_caption, RESOURCE_COLUMNS, rows, sheet=sheet),

@@ -51,7 +51,7 @@ def _scan(facts: Facts, table: EndpointTable) -> EndpointScan:
     target = facts.settings.target if facts.settings else None
     regions, default = (target.regions, target.region) if target else ({}, "")
     return scan_endpoints(
-        facts.assessment.inventory.resources,
+        facts.described,
         table,
         renamed=renamed,
         region_of=lambda place: nearest_government(place, regions, default).region,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mappings.model import Assessment, Resource, Verdict
+from mappings.changes import Changes, compare
+from mappings.model import Assessment, Inventory, Resource, Verdict
 from mappings.moves import Moves, decide_moves
 from mappings.movetables import MoveTables
 from mappings.objects import Tally
+from mappings.outline import Outliner
 from mappings.plan import CopyShard, CreateResourceGroup, CreateStorageAccount, Plan
 from mappings.program_check import ProgramStanding
 from mappings.report_words import clean, family_of
@@ -104,6 +106,9 @@ class Facts:
 
     head: ReportHead
     assessment: Assessment
+    """Its resources are outlines: without properties, identity and plan."""
+    described: Sequence[Resource]
+    """The same resources as the inventory describes them; may lie on disk: go through them as rarely as can be."""
     plan: Plan | None
     runs: tuple[RunRecord, ...]
     """By start."""
@@ -116,8 +121,10 @@ class Facts:
     """By account; empty before the first copy."""
     settings: Settings | None = None
     """None where an offline assessment has none."""
-    previous: Assessment | None = None
-    """The assessment before this one, for what has changed since; None where this is the first."""
+    previous: Inventory | None = None
+    """The inventory before this one; None where this is the first."""
+    changes: Changes | None = None
+    """What has changed since then."""
     program: ProgramStanding | None = None
     """Gates of the CSP program; None where nobody judged them."""
     scanners: Scanners | None = None
@@ -171,9 +178,12 @@ def gather_facts(
 ) -> Facts:
     """Put the parts in order. Arguments as in `mappings.readiness.build_report`."""
     ordered = tuple(sorted(runs, key=lambda run: (run.started, run.id)))
+    changes = compare(previous, assessment) if previous is not None else None
+    whole, assessment = assessment, _outlined(assessment)
     return Facts(
         head=head_of(settings) if isinstance(settings, Settings) else settings,
         assessment=assessment,
+        described=whole.inventory.resources,
         plan=plan,
         runs=ordered,
         notes=tuple(sorted(notes, key=lambda note: (note.account, note.container, note.row.key))),
@@ -182,20 +192,32 @@ def gather_facts(
         judged=_judge(assessment),
         books=_books(assessment, plan, ordered, shards),
         settings=settings if isinstance(settings, Settings) else None,
-        previous=previous,
+        previous=previous.inventory if previous is not None else None,
+        changes=changes,
         scanners=scanners,
-        moves=_moves(assessment, moves, settings, ordered),
+        moves=_moves(whole, assessment.inventory, moves, settings, ordered),
         program=program,
     )
 
 
 def _moves(
-    assessment: Assessment, tables: MoveTables | None, settings: Settings | ReportHead, runs: Sequence[RunRecord]
+    assessment: Assessment,
+    outlines: Inventory,
+    tables: MoveTables | None,
+    settings: Settings | ReportHead,
+    runs: Sequence[RunRecord],
 ) -> Moves | None:
     if tables is None:
         return None
     pace = settings.pace if isinstance(settings, Settings) else None
-    return decide_moves(assessment, tables, pace=pace, runs=runs)
+    return decide_moves(assessment, tables, pace=pace, runs=runs, outlines=outlines)
+
+
+def _outlined(assessment: Assessment) -> Assessment:
+    """`assessment` with outlines in place of its resources."""
+    outline = Outliner().outline
+    inventory = assessment.inventory
+    return replace(assessment, inventory=replace(inventory, resources=tuple(map(outline, inventory.resources))))
 
 
 def _subscription_names(assessment: Assessment) -> dict[str, str]:

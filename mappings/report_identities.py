@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 from mappings.identities import Handling, IdentityScan, Managed, TenantUse, Use, scan_identities
 from mappings.report_facts import Facts
@@ -26,7 +27,7 @@ def identities_section(facts: Facts) -> Section:
     if facts.scanners is None:
         return Section("identities", _TITLE, "Identities were not looked for: their table was not handed in.")
     inventory = facts.assessment.inventory
-    scan = scan_identities(inventory, facts.scanners.identities)
+    scan = scan_identities(replace(inventory, resources=facts.described), facts.scanners.identities)
     remarks = [_NOT_SEEN]
     if not inventory.governance:
         remarks.append(

@@ -72,7 +72,8 @@ def _ref(ref: Ref) -> Mapping[str, Any]:
 
 def _spliced(value: Report | Section | Table, inner: str, items: Iterable[Iterator[str]]) -> Iterator[str]:
     """The JSON of `value`, whose list `inner` is empty, with these items in that list."""
-    plain = _adapter(type(value)).dump_python(value, mode="json")
+    kind: Any = type(value)
+    plain = _adapter(kind).dump_python(value, mode="json")
     before = "{"
     for key in sorted(plain):
         yield f'{before}"{key}":'

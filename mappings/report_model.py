@@ -73,6 +73,31 @@ class Column:
     """True where the column is for the workbook and the JSON only; the page would be too wide with it."""
 
 
+class Cells(Mapping[str, Value]):
+    """The cells of a row as values alone: all rows of a table share their keys, which a dict for each would repeat.
+
+    Args:
+        places: column key -> place in `values`; shared, never changed.
+    """
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, places: Mapping[str, int], values: tuple[Value, ...]) -> None:
+        self._places, self._values = places, values
+
+    def __getitem__(self, key: str) -> Value:
+        return self._values[self._places[key]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Cells({dict(self)!r})"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mappings.report_facts import Facts, Judged
@@ -167,11 +167,11 @@ _REGISTER_COLUMNS = tuple(
 )
 
 
-def resource_row(judged: Judged, why: Ref | None = None) -> Row:
+def resource_row(judged: Judged, links: Mapping[str, Ref] | None = None) -> Row:
     """What every table of resources says of one.
 
     Args:
-        why: the row that explains the rule, linked from the rule's name.
+        links: as in `make_row`, e.g. from the rule's name to the row that explains it.
     """
     resource, verdict = judged.resource, judged.verdict
     cells: dict[str, Value] = {
@@ -196,7 +196,7 @@ def resource_row(judged: Judged, why: Ref | None = None) -> Row:
         "owner": owner_by_tag(resource.tags),
         "id": resource.id,
     }
-    return make_row(cells, {"rule": why} if why else None)
+    return make_row(cells, links)
 
 
 def register_section(facts: Facts) -> Section:

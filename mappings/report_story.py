@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mappings.changes import Since, compare
+from mappings.changes import Since
 from mappings.model import Verdict
 from mappings.report_facts import Facts, Judged, without_verdict
 from mappings.report_model import Brief, Check, Flag, Kind, Priority, Ref, Section, Tile
@@ -157,8 +157,8 @@ def risks_of(facts: Facts, flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
     kept = len(facts.plan.cannot_keep) if facts.plan else 0
     if kept:
         found.append(Flag(f"{counted(kept, 'property', 'properties')} of the data cannot be kept.", Ref("limits")))
-    if facts.previous is not None:
-        worse = compare(facts.previous, facts.assessment).number(Since.WORSE)
+    if facts.changes is not None:
+        worse = facts.changes.number(Since.WORSE)
         if worse:
             sentence = f"{counted(worse, 'resource')} {are(worse)} judged worse than at the assessment before."
             found.append(Flag(sentence, Ref("changes", "since-resources", {"change": Since.WORSE.value})))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mappings.changes import Since, compare
+from mappings.changes import Since
 from mappings.estimate import days_of
 from mappings.report_data import proved
 from mappings.report_facts import Facts
@@ -134,9 +134,9 @@ def _time_tile(facts: Facts) -> Tile:
 
 def _since_tile(facts: Facts) -> tuple[Tile, ...]:
     rows, label = Ref("changes", "since-resources", {"change": Since.WORSE.value}), "Worse than before"
-    if facts.previous is None:
+    found = facts.changes
+    if found is None:
         return (Tile("since", label, None, Kind.COUNT, "the first assessment", rows),)
-    found = compare(facts.previous, facts.assessment)
     note = f"{found.number(Since.BETTER):,} better, {found.number(Since.NEW):,} new, {found.number(Since.GONE):,} gone"
     return (Tile("since", label, found.number(Since.WORSE), Kind.COUNT, note, rows),)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 
-from mappings.report_model import Column, Kind, Ref, Row, Value
+from mappings.report_model import Cells, Column, Kind, Ref, Row, Value
 from mappings.states import Change, ProofLevel, VerdictKind
 
 VERDICT_ORDER = (
@@ -125,15 +127,36 @@ def clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def make_row(cells: dict[str, Value], links: dict[str, Ref] | None = None) -> Row:
-    """A row whose text any renderer can encode, and whose zeros link nowhere, since no row is behind them."""
-    kept = {key: clean(value) if isinstance(value, str) else value for key, value in cells.items()}
-    wanted = {
+def make_row(cells: Mapping[str, Value], links: Mapping[str, Ref] | None = None) -> Row:
+    """A row whose text any renderer can encode, and whose zeros link nowhere, since no row is behind them.
+
+    `links` may be one mapping for many rows; it is kept as it is where nothing of it has to change.
+    """
+    values = tuple([clean(value) if isinstance(value, str) else value for value in cells.values()])
+    kept = Cells(_places(tuple(cells)), values)
+    return Row(kept, _links(kept, links) if links else _NO_LINKS)
+
+
+_NO_LINKS: Mapping[str, Ref] = {}
+
+
+@cache
+def _places(keys: tuple[str, ...]) -> Mapping[str, int]:
+    return {key: place for place, key in enumerate(keys)}
+
+
+def _links(kept: Cells, links: Mapping[str, Ref]) -> Mapping[str, Ref]:
+    if all(kept[key] and _is_clean(ref) for key, ref in links.items()):
+        return links
+    return {
         key: Ref(ref.section, ref.table, {k: clean(v) for k, v in ref.where.items()}, ref.column)
-        for key, ref in (links or {}).items()
+        for key, ref in links.items()
         if kept[key]
     }
-    return Row(kept, wanted)
+
+
+def _is_clean(ref: Ref) -> bool:
+    return all(map(str.isascii, ref.where.values()))
 
 
 def counts(*pairs: tuple[str, str]) -> tuple[Column, ...]:

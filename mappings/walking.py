@@ -29,13 +29,20 @@ def strings_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
     stack: list[tuple[Path, Any]] = [(path, value)]
     while stack:
         place, found = stack.pop()
+        kind = type(found)
+        # The exact types first: a check against an abstract class costs more than the rest of the walk.
         if isinstance(found, str):
             yield place, found
-        elif isinstance(found, Mapping):
-            if len(place) < _DEEPEST:
-                stack.extend([((*place, str(key)), item) for key, item in found.items() if item][::-1])
-        elif isinstance(found, list | tuple) and len(place) < _DEEPEST:
-            stack.extend([((*place, _item(number, item)), item) for number, item in enumerate(found)][::-1])
+        elif kind in _LEAVES or len(place) >= _DEEPEST:
+            continue
+        elif kind is dict or isinstance(found, Mapping):
+            stack += [((*place, str(key)), item) for key, item in found.items() if item][::-1]
+        elif isinstance(found, list | tuple):
+            stack += [((*place, _item(number, item)), item) for number, item in enumerate(found)][::-1]
+
+
+_LEAVES = frozenset({int, float, bool, type(None)})
+"""What JSON has besides texts, lists and objects."""
 
 
 def shown_path(path: Path) -> str:
@@ -47,5 +54,6 @@ def shown_path(path: Path) -> str:
 
 
 def _item(number: int, item: Any) -> str:
-    name = item.get("name") if isinstance(item, Mapping) else None
+    kind = type(item)
+    name = item.get("name") if kind is dict or (kind is not str and isinstance(item, Mapping)) else None
     return f"[{name}]" if isinstance(name, str) and name else f"[{number}]"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import date
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
 from sqlalchemy import Connection, Table, insert, select
 
@@ -81,10 +82,61 @@ def store_assessment(connection: Connection, run_id: str, assessment: Assessment
         _fill(connection, table, run_id, ({"body": text} for text in _texts(values)))
 
 
-def load_assessment(connection: Connection, run_id: str) -> Assessment:
-    """Read one assessment that is stored."""
+def load_assessment(connection: Connection, run_id: str, resources: Sequence[Resource] | None = None) -> Assessment:
+    """Read one assessment that is stored.
+
+    Args:
+        resources: its resources, where they shall stay where they are (`StoredResources`); None reads them too.
+    """
     with _uncollected():
-        return _load(connection, run_id)
+        return _load(connection, run_id, resources)
+
+
+class StoredResources(Sequence[Resource]):
+    """The resources of a stored assessment, read and decoded while they are gone through; any number of times.
+
+    Good while the ledger is open. No transaction lasts longer than a page.
+    """
+
+    def __init__(self, viewing: Viewing, run_id: str, length: int) -> None:
+        self._viewing = viewing
+        self._run_id = run_id
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def stored(self) -> Iterator[str]:
+        """Every resource's JSON, in order."""
+        return itertools.chain.from_iterable(self._page(at, at + _PAGE) for at in range(0, self._length, _PAGE))
+
+    def __iter__(self) -> Iterator[Resource]:
+        return (decode(Resource, text) for text in self.stored())
+
+    @overload
+    def __getitem__(self, at: int) -> Resource: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Resource]: ...
+    def __getitem__(self, at: int | slice) -> Resource | Sequence[Resource]:
+        if isinstance(at, slice):
+            return tuple(self[number] for number in range(*at.indices(self._length)))
+        number = range(self._length)[at]
+        return decode(Resource, self._page(number, number + 1)[0])
+
+    def _page(self, first: int, end: int) -> list[str]:
+        table = schema.resource
+        query = (
+            select(table.c.body)
+            .where(table.c.run_id == self._run_id, table.c.position >= first, table.c.position < end)
+            .order_by(table.c.position)
+        )
+        with self._viewing() as connection:
+            return list(connection.execute(query).scalars())
+
+
+Viewing = Callable[[], AbstractContextManager[Connection]]
+"""Opens a reading transaction."""
+_PAGE = 1000
 
 
 @contextmanager
@@ -99,7 +151,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _load(connection: Connection, run_id: str) -> Assessment:
+def _load(connection: Connection, run_id: str, resources: Sequence[Resource] | None) -> Assessment:
     row = connection.execute(select(schema.assessment).where(schema.assessment.c.run_id == run_id)).one()
     head = json.loads(row.body)
     checked = head["catalogue_date"]
@@ -108,7 +160,7 @@ def _load(connection: Connection, run_id: str) -> Assessment:
         tenant_id=head["tenant_id"],
         scope=head["scope"],
         taken_at=row.taken_at,
-        resources=_values(connection, schema.resource, run_id, Resource),
+        resources=_values(connection, schema.resource, run_id, Resource) if resources is None else resources,
         gaps=_values(connection, schema.gap, run_id, Gap),
         seen=_values(connection, schema.seen, run_id, Seen),
         subscriptions=_values(connection, schema.subscription, run_id, Subscription),
@@ -119,7 +171,7 @@ def _load(connection: Connection, run_id: str) -> Assessment:
     )
     return Assessment(
         inventory=inventory,
-        verdicts=_values(connection, schema.verdict, run_id, Verdict),
+        verdicts=_verdicts(connection, run_id),
         catalogue_date=None if checked is None else date.fromisoformat(checked),
         rules=rebuild(tuple[RuleUse, ...], head.get("rules", [])),
         offer=rebuild(Offer, stored) if (stored := head.get("offer")) else None,
@@ -157,3 +209,23 @@ def _fill(connection: Connection, table: Table, run_id: str, rows: Iterable[dict
 def _values(connection: Connection, table: Table, run_id: str, kind: type[T]) -> tuple[T, ...]:
     query = select(table.c.body).where(table.c.run_id == run_id).order_by(table.c.position)
     return tuple(decode(kind, row.body) for row in connection.execute(query))
+
+
+def _verdicts(connection: Connection, run_id: str) -> tuple[Verdict, ...]:
+    """The verdicts; reasons, remedies, sources, targets and findings that repeat are one value each."""
+    table = schema.verdict
+    query = select(table.c.body).where(table.c.run_id == run_id).order_by(table.c.position)
+    words: dict[str, str] = {}
+    parts: dict[Any, Any] = {}
+    found = []
+    for row in connection.execute(query):
+        plain = json.loads(row.body)
+        for key, value in plain.items():
+            if type(value) is str and key != "resource_id":
+                plain[key] = words.setdefault(value, value)
+        made = rebuild(Verdict, plain)
+        target, findings = made.target, made.findings
+        found.append(
+            replace(made, target=parts.setdefault(target, target), findings=parts.setdefault(findings, findings))
+        )
+    return tuple(found)

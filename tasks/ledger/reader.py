@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any
 
@@ -23,7 +23,7 @@ from mappings.runs import RunKind, RunRecord, ShardRecord
 from mappings.shards import Span, newest_cover
 from mappings.states import RunState, ShardState, StepState
 from tasks.ledger import schema
-from tasks.ledger.assessments import load_assessment, scope_of
+from tasks.ledger.assessments import StoredResources, load_assessment, scope_of
 from tasks.ledger.transactions import viewing
 
 _PAGE = 2000
@@ -87,20 +87,27 @@ class LedgerReader:
         query = select(table.c.run_id, table.c.taken_at, table.c.resources).order_by(table.c.number)
         return [AssessmentRef(row.run_id, row.taken_at, row.resources) for row in self._all(query)]
 
-    def assessment(self, run_id: str = "") -> Assessment | None:
-        """The assessment of `run_id`, of the newest run with one for "". None where there is none."""
-        refs = self.assessments()
-        wanted = run_id or (refs[-1].run_id if refs else "")
-        if wanted not in {ref.run_id for ref in refs}:
-            return None
-        with viewing(self._engine, self._place) as connection:
-            return load_assessment(connection, wanted)
+    def assessment(self, run_id: str = "", *, stored: bool = False) -> Assessment | None:
+        """The assessment of `run_id`, of the newest run with one for "". None where there is none.
 
-    def assessment_before(self, run_id: str = "") -> Assessment | None:
+        Args:
+            stored: leave the resources in the ledger and read them whenever they are gone through; for large estates.
+        """
+        refs = {ref.run_id: ref for ref in self.assessments()}
+        wanted = run_id or next(reversed(refs), "")
+        if wanted not in refs:
+            return None
+        view = partial(viewing, self._engine, self._place)
+        resources = StoredResources(view, wanted, refs[wanted].resources) if stored else None
+        with view() as connection:
+            return load_assessment(connection, wanted, resources)
+
+    def assessment_before(self, run_id: str = "", *, stored: bool = False) -> Assessment | None:
         """The newest assessment before that of `run_id`, of the same cloud, tenant and scope.
 
         Args:
             run_id: "" for the newest run with an assessment.
+            stored: as in `assessment`.
 
         Returns:
             None where the one asked for is the first of its scope.
@@ -110,7 +117,7 @@ class LedgerReader:
         scopes = [(row.run_id, scope_of(row.body)) for row in rows]
         at = next((n for n, (known, _) in enumerate(scopes) if known == run_id), 0 if not run_id else len(scopes))
         older = next((known for known, scope in scopes[at + 1 :] if scope == scopes[at][1]), None)
-        return None if older is None else self.assessment(older)
+        return None if older is None else self.assessment(older, stored=stored)
 
     def plan(self, id_or_prefix: str) -> Plan:
         """One plan, whose content was hashed again.
