@@ -29,6 +29,8 @@ _UNTOLD = "Further"
 _TOP = 5
 """Blockers on the first page."""
 _TOP_GAPS = 4
+_DISAGREE, _CATALOGUE = " Sources disagree: ", " The catalogue ("
+"""Where a second voice begins in a reason (`Rulebook`, `assess`)."""
 
 
 def in_order(sections: Iterable[Section]) -> tuple[Section, ...]:
@@ -96,11 +98,17 @@ def _what(members: list[tuple[Judged, Verdict]]) -> str:
     first = members[0][1]
     types = sorted({judged.type for judged, _ in members}, key=str.lower)
     if first.verdict is not VerdictKind.UNKNOWN:
-        return first.reason
+        return _first_voice(first.reason)
     if len({verdict.reason for _, verdict in members}) == 1 and len(types) == 1:
         return first.reason if types[0].lower() in first.reason.lower() else f"{types[0]}: {first.reason}"
     more = f" and {len(types) - 2:,} more" if len(types) > 2 else ""
     return f"What Azure Government offers is not known of {counted(len(types), 'type')}: {', '.join(types[:2])}{more}."
+
+
+def _first_voice(reason: str) -> str:
+    """What decides; what the catalogue and other sources say besides stands in the rows that the number links to."""
+    decides, disagree, _ = reason.partition(_DISAGREE)
+    return decides.partition(_CATALOGUE)[0] + (" Sources disagree." if disagree else "")
 
 
 def _in_out(facts: Facts) -> tuple[tuple[Tile, ...], Check]:

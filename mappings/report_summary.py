@@ -144,6 +144,12 @@ def _since_tile(facts: Facts) -> tuple[Tile, ...]:
 def _volume_tile(facts: Facts) -> Tile:
     surveys = facts.assessment.inventory.containers
     rows = Ref("data", "data-by-container", column="bytes")
+    if facts.moves is not None and facts.moves.whole.bytes:
+        listed = data_size(sum(survey.bytes for survey in surveys))
+        note = f"{listed} of it counted object by object; the rest measured or provisioned"
+        return Tile(
+            "bytes", "Data", facts.moves.whole.bytes, Kind.BYTES, note, Ref("copy-time", "volume-rows", column="bytes")
+        )
     if not surveys:
         return Tile("bytes", "Data", None, Kind.BYTES, "not surveyed yet", rows)
     note = f"{counted(sum(s.objects for s in surveys), 'object')} in {counted(len(surveys), 'container')}"
