@@ -185,7 +185,7 @@ def _wrong(place: str, what: str) -> FixTheInput:
 
 def _near(word: str, words: list[str]) -> str:
     close = difflib.get_close_matches(word, words, n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    return f'; did you mean "{close[0]}"' if close else ""
 
 
 def _from(failed: ValidationError, text: str, origin: str) -> FixTheInput:

@@ -288,7 +288,7 @@ def _test(reader: _Reader) -> PropertyTest:
 
 def _near(word: str, words: Iterable[str]) -> str:
     close = get_close_matches(word, words, n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    return f'; did you mean "{close[0]}"' if close else ""
 
 
 def _header(text: str, number: int) -> int:

@@ -223,7 +223,7 @@ def _sentence(wrong: ValidationError, data: dict[str, Any], origin: str) -> str:
             what = f'the key "{where}" is missing'
         case "extra_forbidden":
             close = difflib.get_close_matches(str(first["loc"][-1]), _keys_beside(first["loc"]), n=1)
-            hint = f'; did you mean "{close[0]}"?' if close else ""
+            hint = f'; did you mean "{close[0]}"' if close else ""
             what = f'the key "{where}" is unknown{hint}'
         case "string_pattern_mismatch":
             what = f'"{where}" is {_FORMS["name" if where == "name" else "id"]}: {first["input"]!r}'

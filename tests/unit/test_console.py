@@ -62,7 +62,7 @@ def test_good_settings_have_the_documented_defaults() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('tenant_id = "1', 'tennant_id = "1', 'the key "source.tennant_id" is unknown; did you mean "tenant_id"?'),
+        ('tenant_id = "1', 'tennant_id = "1', 'the key "source.tennant_id" is unknown; did you mean "tenant_id"'),
         ('subscription = "44444444-4444-4444-8444-444444444444"', "", 'the key "target.subscription" is missing'),
         ("AzureUSGovernment", "AzureCloud", "moves between two clouds"),
         ("33333333-3333-4333-8333-333333333333", "11111111-1111-4111-8111-111111111111", "are the same"),
