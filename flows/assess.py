@@ -32,9 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("govlift")
 
 
-REPORT_AT_ONCE = 50_000
-"""Resources up to which the report is written with the assessment, and each verdict is in the JSON on standard output.
-A report of 20,000 resources takes 1 GiB of memory, and of more in proportion; an inventory does not."""
+ITEMS_AT_ONCE = 50_000
+"""Resources up to which each verdict is in the JSON on standard output; of more, the report has them."""
 
 
 @flow(name="assess", flow_run_name="assess {config}", persist_result=False)
@@ -64,11 +63,8 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         assessment = judge(seen, rulebook, region_overrides=target.regions, default_region=target.region, offer=offer)
         bench.ledger.writer.save_assessment(book.run_id, assessment, now=now())
         kept.discard()
-        small = len(assessment.verdicts) <= REPORT_AT_ONCE
-        if small:
-            await report(gather(bench), bench.folder)
-        else:
-            log.warning("the report on %s resources is left to `govlift report`", f"{len(assessment.verdicts):,}")
+        number = len(assessment.verdicts)
+        await report(gather(bench), bench.folder)
         counts = assessment.by_verdict()
         await publish(
             f"readiness-{bench.settings.name}",
@@ -83,7 +79,7 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         findings = bool(assessment.inventory.gaps or counts["blocked"] or counts["unknown"] or counts["replace"])
         book.exit_code = ExitCode.FINDINGS if findings else ExitCode.OK
         book.detail = f"{len(assessment.verdicts)} resources judged, {len(assessment.inventory.gaps)} gaps."
-        return Outcome(book.run_id, book.exit_code, assessment_to_json(assessment, items=small))
+        return Outcome(book.run_id, book.exit_code, assessment_to_json(assessment, items=number <= ITEMS_AT_ONCE))
 
 
 @asynccontextmanager

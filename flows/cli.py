@@ -174,11 +174,11 @@ def _tell_assessment(
         say_table(("verdict", "resources"), list(summary["by_verdict"].items()))
         for gap in summary["gaps"]:
             say(f"not listed: {gap['scope']}: {gap['what']} ({gap['why']})")
-        if folder is not None and "items" in summary:
+        if folder is not None:
             say(f"report: {folder / 'report.html'}")
-    if "items" not in summary:
-        hint("govlift: the estate is large, so no report was written yet and the single verdicts are left out here.")
-        hint("  next: run `govlift report` on a machine with memory for it (1 GiB for each 20,000 resources).")
+    if as_json and "items" not in summary:
+        hint("govlift: the estate is large, so the single verdicts are left out of this JSON.")
+        hint("  next: read them in report.json, or in the folder report as CSV and Parquet.")
     if outcome.exit_code is ExitCode.FINDINGS:
         hint("govlift: there are findings (not everything is ready, or not everything could be listed).")
         hint(f"  next: {next_step}")

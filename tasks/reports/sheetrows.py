@@ -21,8 +21,17 @@ Shape = Callable[[str], tuple[str, Any]]
 """Status -> text and format."""
 
 _DAY_ZERO = date(1899, 12, 30)
+_KNOWN = 5_000
+"""Texts of one column that are kept as written; a column of ids has hundreds of thousands, each once."""
 _ESCAPED = re.compile("_x[0-9A-Fa-f]{4}_")
 _NUMBERS = frozenset({Kind.COUNT, Kind.BYTES, Kind.SHARE, Kind.STARS, Kind.SECONDS})
+
+
+class _Unkept(dict[tuple[int, int], str]):
+    """Keeps nothing. XlsxWriter notes every cell of a table, to refuse a second table over it; a sheet here has one."""
+
+    def __setitem__(self, key: tuple[int, int], value: str) -> None:
+        pass
 
 
 class FilledSheet(Worksheet):  # type: ignore[misc]
@@ -32,6 +41,7 @@ class FilledSheet(Worksheet):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
+        self.table_cells = _Unkept()
         self._columns: Sequence[Column] = ()
         self._data: Sequence[Row] = ()
         self._first = 0
@@ -93,6 +103,8 @@ class FilledSheet(Worksheet):  # type: ignore[misc]
             # The same reason, type or group stands in thousands of rows.
             rest = known.get(value)
             if rest is None:
+                if len(known) >= _KNOWN:
+                    known.clear()
                 rest = known[value] = self._rest(str(value), kind, style)
             return f'<c r="{name}{number}{rest}'
 
