@@ -25,6 +25,8 @@ from flows.wiring import now
 from mappings.errors import ExitCode, FixTheInput, GovliftError, TryLater
 
 MARK = ".govlift-demo"
+SAMPLE = "hollis-county"
+"""The estate with owners of its own; any other only changes in its blobs."""
 
 
 class Unexpected(GovliftError):
@@ -51,6 +53,7 @@ async def show(directory: Path, *, estate: str) -> int:
         FixTheInput: the folder holds something else.
     """
     from sandbox.estates.changes import change_source
+    from sandbox.estates.owner import change_resources
     from sandbox.launcher import down, up
 
     began = time.monotonic()
@@ -75,6 +78,10 @@ async def show(directory: Path, *, estate: str) -> int:
             changed = change_source(state)
             before = _source_writes(state)
             resynced = stages.run("resync", "--apply", "--json")
+            if estate == SAMPLE:
+                change_resources(state)
+                say("\nIts owners act on the first report; the next one says what changed since.")
+                stages.run("assess", expect=ExitCode.FINDINGS)
             stages.run("evidence", "verify")
             writes += _source_writes(state) - before
         _close(directory, stages, changed, resynced, writes, time.monotonic() - began)
@@ -88,6 +95,7 @@ def _first_copy(stages: _Stages) -> None:
     stages.run("assess", expect=ExitCode.FINDINGS)
     # The program sheet of a sample customer lies beside its migration.toml; without it nothing may be written.
     stages.run("program", "check", "--phase", "before-wave")
+    stages.run("packages")
     plan = stages.run("plan", "--json").output["id"]
     stages.run("migrate", "--plan", plan, "--apply", "--json")
     stages.run("verify", "--level", "L3", "--share", "0.05", "--json")
@@ -306,9 +314,11 @@ def _close(
         )
     say(f"\nDone in {duration(seconds)}. Look at:")
     for name, what in (
-        ("report.html", "the report: verdicts, blockers, what moved, how it is proved, what the re-sync found"),
-        ("report.xlsx", "the same as a workbook, every row"),
-        ("report.json", "the same for programs"),
+        ("report.html", "the report: verdicts, blockers, packages, what moved, how it is proved, what changed since"),
+        ("report.pdf", "its summary on one page"),
+        ("report.xlsx", "every row as a workbook, a sheet per service family"),
+        ("report", "every table as CSV and Parquet, with an index of digests"),
+        ("report.json", "the whole report for programs; its schema is docs/report.schema.json"),
         ("evidence", "one manifest per shard and run: one row per object"),
         ("ledger.db", "runs, plans, shards and the hash chain"),
     ):
@@ -317,4 +327,4 @@ def _close(
 
 def main() -> None:
     """For `python -m flows.demo`."""
-    raise SystemExit(asyncio.run(show(Path("build/demo"), estate="hollis-county")))
+    raise SystemExit(asyncio.run(show(Path("build/demo"), estate=SAMPLE)))

@@ -19,7 +19,7 @@ from mappings.report_words import clean, family_of
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.scanning import Scanners
 from mappings.settings import Settings
-from mappings.states import Change, Outcome, ProofLevel, ShardState
+from mappings.states import Change, Outcome, ProofLevel, RunState, ShardState
 
 COPYING = frozenset({RunKind.MIGRATE, RunKind.RESYNC})
 NOT_LISTED = frozenset({Change.DELETED, Change.EXTRA})
@@ -147,6 +147,20 @@ class Facts:
     def unfinished(self) -> int:
         """Shards planned or begun whose newest record is not done."""
         return sum(book.unfinished for book in self.books)
+
+    @property
+    def unplanned(self) -> int:
+        """Resources that came after the plan was made: the plan neither moves them nor leaves them out."""
+        if self.plan is None or self.plan.created_at >= self.assessment.inventory.taken_at:
+            return 0
+        told = {left.resource_id.lower() for left in self.plan.left_out} | set(self.planned_accounts())
+        told |= {step.source_id.lower() for step in self.planned_groups()}
+        return sum(judged.resource.id.lower() not in told for judged in self.judged)
+
+    @property
+    def copying(self) -> bool:
+        """Whether a run that copies is under way; the assessment that writes this report is none."""
+        return any(run.state is RunState.RUNNING and run.kind in COPYING for run in self.runs)
 
     def exceptions(self, outcome: Outcome) -> list[ObjectNote]:
         """Listed objects with this outcome, in order of account, container and name."""

@@ -13,7 +13,7 @@ from mappings.report_program import program_tile
 from mappings.report_resources import rows_of_verdict
 from mappings.report_words import are, clean, counted, data_size, listing, percent
 from mappings.runs import RunKind, RunRecord
-from mappings.states import Confidence, RunState, VerdictKind
+from mappings.states import Confidence, VerdictKind
 
 SIGNATURES = (
     "Customer, system owner",
@@ -241,8 +241,7 @@ def _on_data(facts: Facts) -> str:
     tally = facts.objects
     there = tally.copied + tally.same
     strong = proved(tally, facts.head.proof)
-    running = any(run.state is RunState.RUNNING for run in facts.runs)
-    start = "So far, " if facts.unfinished or running else ""
+    start = "So far, " if facts.unfinished or facts.copying else ""
     proof = "all of them" if strong == there else f"{strong:,} of them"
     failed = f"{tally.failed:,}" if tally.failed else "none"
     return (
@@ -283,6 +282,8 @@ def _todo(facts: Facts) -> list[str]:
         found.append("run the migration")
     elif facts.unfinished:
         found.append(f"finish {counted(facts.unfinished, 'open shard')}")
+    if facts.unplanned:
+        found.append(f"plan again for {counted(facts.unplanned, 'resource')} that came after the plan")
     if tally.failed:
         found.append(f"copy {counted(tally.failed, 'failed object')}")
     return found

@@ -56,6 +56,7 @@ class Control:
         app.router.add_post("/network", self._network)
         app.router.add_get("/accounts", self._accounts)
         app.router.add_post("/taken", self._taken)
+        app.router.add_post("/resources", self._resources)
         app.router.add_get("/connections", self._connections)
         return app
 
@@ -125,6 +126,16 @@ class Control:
                 self.holdings[document["cloud"]].take(str(document["name"]))
         except LookupError as problem:
             raise web.HTTPBadRequest(text=f"not a cloud and name: {problem}") from problem
+        return web.json_response({})
+
+    async def _resources(self, request: web.Request) -> web.Response:
+        try:
+            for document in await _documents(request):
+                rule = dict(document)
+                holdings = self.holdings[rule.pop("cloud", "commercial")]
+                holdings.change(str(rule.pop("type")), str(rule.pop("name")), **rule)
+        except (LookupError, TypeError) as problem:
+            raise web.HTTPBadRequest(text=f"not a change of a resource: {problem}") from problem
         return web.json_response({})
 
     async def _connections(self, request: web.Request) -> web.Response:

@@ -159,6 +159,25 @@ class Holdings:
         body = self.storage_account(account)
         return body is not None and str(body["type"]).lower().startswith("microsoft.classicstorage/")
 
+    def change(self, kind: str, name: str, *, remove: bool = False, merge: Body | None = None, twin: str = "") -> None:
+        """Change the one resource of this type and name as its owner would: remove it, merge into it, or make a twin.
+
+        Raises:
+            LookupError: there is no such resource, or more than one.
+        """
+        wanted = kind.lower(), name.lower()
+        found = [key for key, body in self.resources.items() if (body["type"].lower(), body["name"].lower()) == wanted]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} resources are {kind} {name}")
+        body = self.resources[found[0]]
+        if remove:
+            del self.resources[found[0]]
+        if merge:
+            self.resources[found[0]] = {**body, **merge}
+        if twin:
+            made = {**body, "id": f"{str(body['id']).rpartition('/')[0]}/{twin}", "name": twin}
+            self.resources[_order(made)] = made
+
     def remove_group(self, group_id: str) -> list[str]:
         """Delete a group and what is in it; returns the names of the storage accounts that went with it."""
         prefix = f"{group_id.lower()}/"

@@ -396,3 +396,43 @@ def test_a_cutover_run_copies_nothing_itself() -> None:
     )
     assert tile(after, "objects").value == tile(report, "objects").value == 3085
     assert "No re-sync has run" in after.section("differences").lead
+
+
+def test_what_came_after_the_plan_is_work_and_no_contradiction() -> None:
+    known = sample.assessment(20)
+    plan = replace(sample.plan_of(known), created_at=known.inventory.taken_at - timedelta(hours=1))
+    resource, verdict = known.inventory.resources[0], known.verdicts[0]
+    late, judged = replace(resource, id="/late", name="late"), replace(verdict, resource_id="/late")
+    inventory = replace(known.inventory, resources=(*known.inventory.resources, late), seen=())
+    now = replace(known, inventory=inventory, verdicts=(*known.verdicts, judged))
+
+    def told(plan_at: datetime) -> Report:
+        head = ReportHead(name="m")
+        made = replace(plan, created_at=plan_at)
+        return build_report(
+            settings=head, assessment=now, plan=made, runs=[], notes=[], made_at=NOW, version="1", shards=[]
+        )
+
+    before, after = told(plan.created_at), told(known.inventory.taken_at + timedelta(hours=1))
+    assert not before.flags and "plan again for 1 resource" in before.sentences[2]
+    assert any("Resources and plan" in flag.sentence for flag in after.flags)
+
+
+def test_the_assessment_that_writes_the_report_does_not_leave_the_copy_unfinished() -> None:
+    known = sample.assessment(20)
+    plan = sample.plan_of(known)
+    copied = sample.run("copy", RunKind.MIGRATE, 5, Tally(), RunState.DONE, plan.id)
+    shards, notes = sample.shard_records(plan, copied.id)
+    for kind, start in ((RunKind.ASSESS, ""), (RunKind.RESYNC, "So far, ")):
+        under_way = replace(copied, id="now", kind=kind, state=RunState.RUNNING, started=copied.started, finished=None)
+        report = build_report(
+            settings=ReportHead(name="m"),
+            assessment=known,
+            plan=plan,
+            runs=[copied, under_way],
+            notes=notes,
+            made_at=NOW,
+            version="1",
+            shards=shards,
+        )
+        assert report.sentences[1].startswith("So far, ") is bool(start)

@@ -18,7 +18,9 @@ from sandbox.estates import hollis_county, load_estate
 from sandbox.estates.content import MIB
 from sandbox.estates.model import AccountSpec, BlobSpec, CloudSpec, ContainerSpec, Estate
 from sandbox.estates.odd_names import LONGEST, ODD_NAMES, problems
+from sandbox.estates.owner import CHANGES
 from sandbox.estates.providers import normal
+from sandbox.holdings import Holdings
 
 SAMPLES = ("hollis-county", "tiny")
 NOT_REGIONS = {"", "global", "unitedstates"}
@@ -419,3 +421,17 @@ def test_a_bad_name_is_one_sentence(name: str, said: str) -> None:
 
 def test_an_estate_can_come_from_a_module() -> None:
     assert load_estate("sandbox.estates.tiny:estate").name == "tiny"
+
+
+def test_the_owners_of_the_sample_county_remove_mend_and_add_a_resource() -> None:
+    holdings = Holdings(sample("hollis-county").commercial)
+    before = {body["name"]: body for body in holdings.resources.values()}
+    for document in CHANGES:
+        rule = dict(document)
+        holdings.change(rule.pop("type"), rule.pop("name"), **rule)
+    after = {body["name"]: body for body in holdings.resources.values()}
+    assert (before.keys() - after.keys(), after.keys() - before.keys()) == ({"rip-unused"}, {"snap-docket-2026"})
+    assert [name for name in before if name in after and before[name] != after[name]] == ["pip-tiles"]
+    assert after["snap-docket-2026"]["id"].endswith("/snap-docket-2026")
+    with pytest.raises(LookupError, match="0 resources are"):
+        holdings.change("Microsoft.Compute/disks", "nowhere", remove=True)
