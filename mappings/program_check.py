@@ -232,7 +232,7 @@ def cutover_gate(standing: ProgramStanding) -> Gate:
     if standing.sheet is None:
         return Gate("CSP program", False, "There is no program sheet.")
     names = ", ".join(gate.rule.id for gate in hindering)
-    return Gate("CSP program", not hindering, f"{len(hindering)} gates are not green: {names}." if hindering else "")
+    return Gate("CSP program", not hindering, f"not green: {names}." if hindering else "")
 
 
 def standing_to_json(standing: ProgramStanding) -> dict[str, Any]:
