@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mappings.objects import BlobType
 from mappings.states import Change, Outcome
 from tests.copiers.bench_of import Pair, killed_at, outcomes
+
+pytestmark = pytest.mark.slow
 
 NAMES = st.sampled_from(["a", "a/b", "b", "c", "d"])
 CONTENTS = st.binary(max_size=30)

@@ -115,6 +115,7 @@ class TestAssessments:
         assert [ref.run_id for ref in ledger.reader.assessments()] == [run_id]
         assert ledger.reader.assessment("no such run") is None
 
+    @pytest.mark.slow
     def test_more_than_one_batch_keeps_its_order(self, ledger: Ledger) -> None:
         many = [account(f"a{number:05d}", properties={}) for number in range(5003)]
         saved = assessment([(resource, verdict(resource)) for resource in many])
@@ -399,6 +400,7 @@ class TestFiles:
                 other.writer.record("x", {}, now=NOW)
             assert other.reader.runs() == []
 
+    @pytest.mark.slow
     def test_processes_may_open_a_new_ledger_at_once(self, tmp_path: Path) -> None:
         code = f"from tasks.ledger import open_ledger; open_ledger({ledger_url(tmp_path)!r}).close()"
         root = Path(__file__).resolve().parents[2]

@@ -48,6 +48,7 @@ def test_claims_come_in_the_plans_order_and_never_twice(ledger: Ledger) -> None:
     assert ledger.writer.claim(run_id, owner="here:1:c", most=9, lease_seconds=60, now=NOW) == []
 
 
+@pytest.mark.slow
 def test_threads_never_get_the_same_shard(tmp_path: Path) -> None:
     """Breaks when `BEGIN IMMEDIATE` becomes `BEGIN`: claims then fail as locked, or hand a shard out twice."""
     url = ledger_url(tmp_path)

@@ -60,6 +60,7 @@ def written(path: Path, rows: list[EvidenceRow], meta: dict[str, Any] | None = N
     return writer.close()
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROWS, max_size=20, unique_by=lambda each: each.key))
 def test_rows_come_back_exactly(tmp_path: Path, rows: list[EvidenceRow]) -> None:
@@ -72,6 +73,7 @@ def test_rows_come_back_exactly(tmp_path: Path, rows: list[EvidenceRow]) -> None
     assert all(isinstance(each.outcome, Outcome) and each.source_last_modified.tzinfo is UTC for each in back)
 
 
+@pytest.mark.slow
 def test_row_groups_keep_order_and_bound_memory(tmp_path: Path) -> None:
     """Breaks when the writer keeps all rows until `close`."""
     path = tmp_path / "m.parquet"

@@ -19,6 +19,8 @@ from tasks.movetables import load_move_tables
 from tasks.scanning import load_scanners
 from tests.ledger.build import NOW, later
 
+pytestmark = pytest.mark.slow
+
 
 def county() -> Assessment:
     """The sample county, whose resources carry hosts, identities, keys and references to each other."""

@@ -17,6 +17,8 @@ from tasks.reports import files as report_files
 from tasks.reports import write_reports
 from tests.reports import sample
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_file_is_for_its_owner_only(tmp_path: Path) -> None:
     """Mutation: a plain `write_bytes`, which leaves the mode to the umask."""

@@ -141,6 +141,7 @@ def tile(report: Report, key: str) -> Tile:
     return next(tile for tile in report.tiles if tile.key == key)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(assessments(), copies())
 def test_every_number_equals_the_rows_that_it_links_to(
@@ -169,6 +170,7 @@ def test_tiles_count_the_input(assessment: Assessment, copied: tuple[list[ShardR
         assert tile(report, "ready").value == able / len(assessment.verdicts)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(assessments(), copies())
 def test_json_round_trip_and_no_false_alarm(

@@ -11,6 +11,8 @@ from mappings.readiness import Report
 from tasks.reports.summary import render_pdf
 from tests.reports import hostile, sample
 
+pytestmark = pytest.mark.slow
+
 LONG = (
     "x" * 3000,
     "word " * 2000,

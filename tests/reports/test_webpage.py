@@ -21,6 +21,8 @@ from tasks.reports.webpage import ROW_LIMIT, render_html
 from tasks.reports.words import WORDS, said, visible
 from tests.reports import hostile, sample
 
+pytestmark = pytest.mark.slow
+
 _LIVE = (
     "innerHTML outerHTML insertAdjacent document.write eval Function fetch XMLHttp Storage cookie import setTimeout"
     " DOMParser createContextualFragment .src </"

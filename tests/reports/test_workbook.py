@@ -15,6 +15,8 @@ from tasks.reports.words import visible
 from tasks.reports.xlsx import CELL_LIMIT, fits, render_xlsx, sheet_name
 from tests.reports import hostile, sample
 
+pytestmark = pytest.mark.slow
+
 
 def opened(report: Report) -> Workbook:
     return openpyxl.load_workbook(io.BytesIO(render_xlsx(report, "ab" * 32)))

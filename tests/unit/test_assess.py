@@ -59,6 +59,7 @@ RESOURCES = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(RESOURCES, max_size=6))
 def test_every_resource_gets_exactly_one_verdict_in_order(resources: list[Resource]) -> None:
     """In = out. Breaks when `assess` skips a resource (say, one without a location) or judges one twice."""

@@ -63,6 +63,7 @@ def left_in(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @given(_text)
 @settings(max_examples=600, deadline=None)
 def test_no_commercial_suffix_is_left_in_a_rewritten_text(text: str) -> None:

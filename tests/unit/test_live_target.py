@@ -419,6 +419,7 @@ def test_the_report_shows_both_truths_and_says_catalogue_only_without_an_offer()
     assert str(BOOK.as_of) in live.lead
 
 
+@pytest.mark.slow
 def test_ten_thousand_resources_are_asked_about_in_a_moment() -> None:
     """A linear search of the SKU list per resource takes minutes."""
     many = tuple(size(f"Standard_D{n}s_v5", SkuPlace(VIRGINIA)) for n in range(2000))

@@ -157,6 +157,7 @@ ENTRIES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(ENTRIES, max_size=5))
 def test_every_entry_is_a_resource_or_a_gap(entries: list[dict[str, Any]]) -> None:
     """In = out for files. Breaks when an odd entry is dropped without a gap."""

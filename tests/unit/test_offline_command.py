@@ -17,6 +17,8 @@ from flows.offline import EARLIER, Offline, assess_files
 from mappings.errors import ExitCode, FixTheInput
 from mappings.offer import Offer, OfferedType, offer_to_json
 
+pytestmark = pytest.mark.slow
+
 ROOT = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/"
 NET = {
     "id": ROOT + "Microsoft.Network/virtualNetworks/n",

@@ -22,6 +22,8 @@ from mappings.offline_reading import Export
 from tasks.catalogue import load_type_facts
 from tasks.scanning import load_scanners
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SUB = "11111111-1111-1111-1111-111111111111"

@@ -269,6 +269,7 @@ CELLS = st.text(alphabet="ab,;\"\n\r\t ='{}[]:|\x00ü", max_size=8) | st.sampled
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.lists(CELLS, max_size=4), max_size=6), st.sampled_from([",", ";", "\t"]), st.booleans())
 def test_any_table_is_resources_and_gaps_that_balance(rows: list[list[str]], delimiter: str, raw: bool) -> None:

@@ -18,6 +18,8 @@ from mappings.states import VerdictKind
 from mappings.template_values import UNRESOLVED, Budget, Scope, size_of
 from tasks.catalogue import load_catalogue
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 DEPLOYMENT = "Microsoft.Resources/deployments"

@@ -96,6 +96,7 @@ words = st.text(st.characters(codec="utf-8"), max_size=30)
 days = st.none() | st.dates(date(2000, 1, 1), date(2100, 1, 1))
 
 
+@pytest.mark.slow
 @for_all(
     st.dictionaries(
         st.sampled_from([gate.id for gate in RULES.gates]),

@@ -17,6 +17,8 @@ from mappings.rulefile import parse_files
 from mappings.states import VerdictKind
 from tasks.catalogue import catalogue_texts, load_catalogue, load_retirements, load_type_facts
 
+pytestmark = pytest.mark.slow
+
 FACTS = load_type_facts()
 BOOK = load_catalogue()
 TEXTS = catalogue_texts()

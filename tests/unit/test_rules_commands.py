@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 
+pytestmark = pytest.mark.slow
+
 GUIDE = (Path(__file__).parents[2] / "docs" / "adding-a-rule.md").read_text("utf-8")
 OVERLAY = re.findall(r"(?s)```toml\n(.*?)```", GUIDE)[0]
 SETTINGS = """

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from flows.cli import app
 from mappings.errors import ExitCode
 
+pytestmark = pytest.mark.slow
+
 LIST = '[{"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/n", "name": "n"}]'
 
 
