@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -61,6 +62,29 @@ class Claim:
     fence: int
     attempt: int
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """One worker process of a run, as its last sign of life tells; counters are of that process alone."""
+
+    run_id: str
+    owner: str
+    """As in `Claim.owner`."""
+    host: str
+    pid: int
+    started: datetime
+    seen: datetime
+    ended: datetime | None = None
+    objects: int = 0
+    bytes: int = 0
+    failed: int = 0
+    throttled: int = 0
+    requests: int = 0
+    in_flight: Mapping[str, int] = field(default_factory=dict)
+    """Target account -> objects in flight that its pace allows now."""
+    shards: tuple[str, ...] = ()
+    """Ids of the shards that it holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import hashlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -52,7 +52,8 @@ class BlobAccount:
     ) -> None:
         self.account, self.cloud = account, cloud
         self.spoken = SpokenVersion()
-        self.throttled = 0
+        self.throttled: Callable[[float | None], None] = lambda _: None
+        """Called for each answer that asks to slow down."""
         self._session, self._key, self._concurrency = session, key, concurrency
         self._guard = HostGuard(cloud, reads_only=reads_only)
         self._opened: BlobServiceClient | None = None
@@ -75,16 +76,13 @@ class BlobAccount:
                 self.cloud.blob_endpoint(self.account),
                 credential=credential,
                 transport=AioHttpTransport(session=web),
-                retry_policy=Patience(self.spoken, self._count_throttled),
+                retry_policy=Patience(self.spoken, lambda seconds: self.throttled(seconds)),
                 raw_request_hook=self._guard.on_request,
                 max_single_get_size=RANGE,
                 max_chunk_get_size=RANGE,
                 max_single_put_size=5000 * 1024 * 1024,
             )
         return self._opened
-
-    def _count_throttled(self) -> None:
-        self.throttled += 1
 
     async def aclose(self) -> None:
         """Close all connections. The session stays open."""

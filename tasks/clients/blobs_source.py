@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
@@ -44,6 +44,9 @@ class SourceBlobClient:
 
     async def aclose(self) -> None:
         await self.wire.aclose()
+
+    def listen(self, throttled: Callable[[float | None], None]) -> None:
+        self.wire.throttled = throttled
 
     def containers(self) -> AsyncIterator[str]:
         return self.wire.containers()

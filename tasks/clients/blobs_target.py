@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
@@ -42,6 +42,9 @@ class TargetBlobClient:
 
     async def aclose(self) -> None:
         await self.wire.aclose()
+
+    def listen(self, throttled: Callable[[float | None], None]) -> None:
+        self.wire.throttled = throttled
 
     def _errors(self, doing: str, container: str, name: str, **sent: Any) -> AbstractContextManager[None]:
         return object_errors(f"{doing} {self.wire.called(container, name)}", **sent)

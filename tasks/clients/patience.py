@@ -56,10 +56,10 @@ class Patience(ExponentialRetry):
 
     Args:
         spoken: the version state of the account.
-        throttled: called once per answer that asks to slow down.
+        throttled: called once per answer that asks to slow down, with the seconds of its Retry-After.
     """
 
-    def __init__(self, spoken: SpokenVersion, throttled: Callable[[], None] | None = None) -> None:
+    def __init__(self, spoken: SpokenVersion, throttled: Callable[[float | None], None] | None = None) -> None:
         super().__init__(retry_total=0)
         self._spoken = spoken
         self._throttled = throttled
@@ -97,7 +97,8 @@ class Patience(ExponentialRetry):
         if status not in _AGAIN and not (status >= 400 and passed_on.isdigit() and int(passed_on) in _AGAIN):
             return None
         if status in (429, 503) and self._throttled is not None:
-            self._throttled()
+            told = answer.headers.get("Retry-After", "")
+            self._throttled(float(told) if told.isdigit() else None)
         if tries >= TRIES or code.startswith(_NEVER):
             return None
         asked = answer.headers.get("Retry-After", "")

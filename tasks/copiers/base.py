@@ -8,7 +8,7 @@ oldest first, before its base blob). A page that cannot be had raises; it never 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from mappings.fidelity import Features
@@ -21,6 +21,13 @@ class SourceBlobs(Protocol):
     """Read access to one source account. There is no method that writes."""
 
     account: str
+
+    def listen(self, throttled: Callable[[float | None], None]) -> None:
+        """Have `throttled` called each time the service asks to slow down (503, 429), before this client's own retry.
+
+        Its argument is what `Retry-After` said, in seconds; None where it said nothing.
+        """
+        ...
 
     def containers(self) -> AsyncIterator[str]:
         """Names of all containers, `$root` and `$web` included."""
@@ -55,6 +62,10 @@ class TargetBlobs(Protocol):
     """Read and write access to one target account, whose tenant and cloud were proved before."""
 
     account: str
+
+    def listen(self, throttled: Callable[[float | None], None]) -> None:
+        """As `SourceBlobs.listen`."""
+        ...
 
     async def features(self) -> Features:
         """What this account can hold; asked for once, then remembered."""

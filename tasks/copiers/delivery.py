@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from mappings.delta import NOT_OURS, exclusion
+from mappings.delta import NOT_OURS
 from mappings.errors import (
     CompareTarget,
     Corrupted,
@@ -117,7 +117,7 @@ class Delivery:
         fresh = await self.bench.at_source(self.item.name, self.item.snapshot)
         if fresh is None:
             raise LeftOut("Deleted at the source during the copy.", code="DeletedMeanwhile")
-        if reason := exclusion(fresh, self.bench.rules.exclude_blobs):
+        if reason := self.bench.rules.left_out(fresh):
             raise LeftOut(reason)
         self.item = fresh
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mappings.delta import NOT_OURS, Action, decide, exclusion, ours
+from mappings.delta import NOT_OURS, Action, decide, ours
 from mappings.errors import ObjectError, ObjectRefused
 from mappings.fidelity import adapted
 from mappings.objects import EvidenceRow, ListedObject
@@ -57,7 +57,7 @@ def quick(family: Family, bench: Bench) -> list[EvidenceRow] | None:
     sides = _sides(family)
     if sides.base is None or sides.target_snapshots:
         return None
-    if reason := exclusion(sides.base, bench.rules.exclude_blobs):
+    if reason := bench.rules.left_out(sides.base):
         return [rows.excluded(sides.base, sides.row, reason)]
     wanted = adapted(sides.base, bench.features).item
     decision = decide(wanted, sides.target_base, sides.row, proof=bench.rules.proof)
@@ -122,14 +122,14 @@ async def _take_snapshots(
     """
     assert sides.base is not None
     found: list[EvidenceRow] = []
-    if reason := exclusion(sides.base, bench.rules.exclude_blobs):
+    if reason := bench.rules.left_out(sides.base):
         why = f"Its base blob is left out: {reason}"
         return [rows.excluded(one, sides.snapshot_rows.get(one.snapshot), why) for one in missing], False
     first = True
     wrote = False
     for one in missing:
         known = sides.snapshot_rows.get(one.snapshot)
-        if reason := exclusion(one, bench.rules.exclude_blobs):
+        if reason := bench.rules.left_out(one):
             found.append(rows.excluded(one, known, reason))
             continue
         try:

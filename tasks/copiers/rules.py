@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mappings.delta import exclusion
+from mappings.objects import ListedObject
 from mappings.settings import Copy
 from mappings.states import ProofLevel
 
@@ -49,6 +51,10 @@ class CopyRules:
             proof=ProofLevel[copy.proof],
             exclude_blobs=copy.exclude_blobs,
         )
+
+    def left_out(self, item: ListedObject) -> str:
+        """Why this run leaves `item` out, with the remedy; "" where it does not."""
+        return exclusion(item, self.exclude_blobs)
 
     def stream_block(self, size: int) -> int:
         """Bytes a block for a streamed blob of `size` bytes, large enough to stay within the block count limit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mappings.delta import NOT_OURS, Action, Decision, Part, change_of, decide, differing, exclusion
+from mappings.delta import NOT_OURS, Action, Decision, Part, change_of, decide, differing
 from mappings.errors import CompareTarget, ObjectError, ObjectGone, ReplanObject
 from mappings.fidelity import adapted
 from mappings.objects import EvidenceRow, ListedObject
@@ -33,7 +33,7 @@ async def settle(
     Args:
         begun: an interrupted attempt of ours had begun to write this name.
     """
-    if reason := exclusion(source, bench.rules.exclude_blobs):
+    if reason := bench.rules.left_out(source):
         return rows.excluded(source, previous, reason)
     wanted = adapted(source, bench.features).item
     decision = decide(wanted, target, previous, begun=begun, proof=bench.rules.proof)

@@ -166,6 +166,9 @@ class MemorySource:
         self.cloud_account = account
         self.account = account.account
 
+    def listen(self, throttled: Callable[[float | None], None]) -> None:
+        return None
+
     async def containers(self) -> AsyncIterator[str]:
         for name in sorted(self.cloud_account.containers_):
             yield name
@@ -209,6 +212,9 @@ class MemoryTarget:
         self.account = account.account
         self.sources = dict(sources)
         self.refuse_pull: Callable[[str], bool] = lambda name: False
+
+    def listen(self, throttled: Callable[[float | None], None]) -> None:
+        return None
 
     async def features(self) -> Features:
         return self.cloud_account.feature_set
