@@ -154,6 +154,8 @@ class EvidenceRow:
     tags_digest: str = ""
     reason: str = ""
     """Why excluded or failed; with the remedy."""
+    code: str = ""
+    """What a service, or govlift, calls the failure, e.g. "CannotVerifyCopySource"; "" where nothing failed."""
     attempts: int = 1
     started: datetime | None = None
     finished: datetime | None = None

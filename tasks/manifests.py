@@ -34,6 +34,8 @@ ROWS_PER_GROUP = 2000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _META_KEY = b"govlift"
 _COLUMNS = tuple(field.name for field in fields(EvidenceRow))
+_LATER = frozenset({"code"})
+"""Columns, texts all, that the first version of the schema had not."""
 _TIMES = ("source_last_modified", "started", "finished")
 
 
@@ -156,7 +158,10 @@ def read_manifest(path: Path) -> Iterator[EvidenceRow]:
 
     with _readable(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-            columns = [batch.column(name).to_pylist() for name in _COLUMNS]
+            # A manifest of an older version lacks the columns that came later.
+            had = set(batch.schema.names)
+            columns = [batch.column(name).to_pylist() if name in had or name not in _LATER else [""] * len(batch)
+                       for name in _COLUMNS]  # fmt: skip
             for values in zip(*columns, strict=True):
                 yield _row(dict(zip(_COLUMNS, values, strict=True)))
 

@@ -9,12 +9,24 @@ oldest first, before its base blob). A page that cannot be had raises; it never 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mappings.fidelity import Features
 from mappings.objects import BlobType, ContainerSettings, HttpHeaders, ListedObject, Written
 
 COPY_SOURCE_TOO_LONG = "CopySourceTooLong"
+
+
+@runtime_checkable
+class ListsRaw(Protocol):
+    """A client that can hand out the listing as the service sent it; not every one can."""
+
+    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+        """Bodies of the List Blobs answers that `objects` would be made of, whole and in order.
+
+        The first may hold names before `begin` and the last ones names from `end` on; the caller cuts them.
+        """
+        ...
 
 
 class SourceBlobs(Protocol):

@@ -58,7 +58,7 @@ def adopted(item: ListedObject, proof: Proof, etag: str, *, touched: bool) -> Ev
 
 def kept(previous: EvidenceRow) -> EvidenceRow:
     """The row of an object of which nothing had to travel."""
-    return replace(previous, outcome=Outcome.SAME, change=Change.SAME, route=None, reason="", attempts=1)
+    return replace(previous, outcome=Outcome.SAME, change=Change.SAME, route=None, reason="", code="", attempts=1)
 
 
 def updated(
@@ -98,7 +98,8 @@ def failed(
     if isinstance(wrong, str):
         return _not_done(item, previous, Outcome.FAILED, wrong, change, etag)
     sign = MISMATCH if isinstance(wrong, Corrupted) else ""
-    return _not_done(item, previous, Outcome.FAILED, f"{sign}{wrong.sentence}", change, etag)
+    row = _not_done(item, previous, Outcome.FAILED, f"{sign}{wrong.sentence}", change, etag)
+    return replace(row, code=wrong.code)
 
 
 def _not_done(
