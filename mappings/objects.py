@@ -14,8 +14,8 @@ from functools import total_ordering
 
 from mappings.states import Change, Outcome, ProofLevel, Route
 
-_AFTER_SNAPSHOTS = "\uffff"
-"""Sorts behind every snapshot time, which are ASCII."""
+_AFTER_HISTORY = "\uffff"
+"""Sorts behind every snapshot time and version id, which are ASCII."""
 
 
 class BlobType(StrEnum):
@@ -45,11 +45,13 @@ class ObjectKey:
     name: str
     snapshot: str = ""
     """`x-ms-snapshot` date-time of a snapshot, "" for the base blob. Snapshots of a name come before its base blob."""
+    version: str = ""
+    """`VersionId` of a previous version; "" for snapshots and for the base blob, which is the current version."""
 
     @property
-    def sort_key(self) -> tuple[str, str]:
-        """Names by code point; of one name the snapshots, oldest first, then the base blob."""
-        return (self.name, self.snapshot or _AFTER_SNAPSHOTS)
+    def sort_key(self) -> tuple[str, str, str]:
+        """Names by code point; of one name snapshots and previous versions by time, then the base blob."""
+        return (self.name, self.snapshot or self.version or _AFTER_HISTORY, self.version)
 
     def __lt__(self, other: ObjectKey) -> bool:
         return self.sort_key < other.sort_key
@@ -83,10 +85,28 @@ class ListedObject:
     encryption_scope: str = ""
     customer_key: bool = False
     """True where the blob is under a customer-provided key (CPK)."""
+    version_id: str = ""
+    """`VersionId`, of the current version too; "" where the account has no versioning."""
+    previous: bool = False
+    """True for a previous version: a `VersionId` without `<IsCurrentVersion>true`, and no snapshot."""
+    directory: bool = False
+    """True for a directory of a hierarchical namespace (`ResourceType` directory, or metadata `hdi_isfolder`)."""
+    key_sha256: str = ""
+    """Base64 SHA-256 of the customer-provided key, as the listing tells it; "" without one."""
+    immutable_until: datetime | None = None
+    """Expiry of the blob's own time-based policy (version-level immutability); None where it has none."""
+    immutable_locked: bool = False
+    legal_hold: bool = False
+    """The blob's own legal hold (version-level immutability)."""
 
     @property
     def key(self) -> ObjectKey:
-        return ObjectKey(self.name, self.snapshot)
+        return ObjectKey(self.name, self.snapshot, self.version_id if self.previous else "")
+
+    @property
+    def is_base(self) -> bool:
+        """Neither a snapshot nor a previous version."""
+        return not self.snapshot and not self.previous
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +141,8 @@ class Written:
     crc64: bytes | None = None
     """`x-ms-content-crc64` (8 bytes, as sent) of the bytes of this request, None where the service sends none."""
     request_id: str = ""
+    version_id: str = ""
+    """`x-ms-version-id` of what was written; "" where the account has no versioning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +183,19 @@ class EvidenceRow:
     finished: datetime | None = None
     request_id: str = ""
     """`x-ms-request-id` of the committing request."""
+    version: str = ""
+    """Version id at the source, of a previous version; "" for base blobs and snapshots."""
+    target_version: str = ""
+    """Version id that the target gave to what was written; "" where it has no versioning."""
 
     @property
     def key(self) -> ObjectKey:
-        return ObjectKey(self.name, self.snapshot)
+        return ObjectKey(self.name, self.snapshot, self.version)
+
+    @property
+    def is_base(self) -> bool:
+        """Neither of a snapshot nor of a previous version."""
+        return not self.snapshot and not self.version
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ ROWS_PER_GROUP = 2000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _META_KEY = b"govlift"
 _COLUMNS = tuple(field.name for field in fields(EvidenceRow))
-_LATER = frozenset({"code"})
+_LATER = frozenset({"code", "version", "target_version"})
 """Columns, texts all, that the first version of the schema had not."""
 _TIMES = ("source_last_modified", "started", "finished")
 
