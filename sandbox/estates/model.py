@@ -25,6 +25,13 @@ class BlobSpec:
     earlier: tuple[Callable[[], bytes], ...] = ()
     """Earlier contents, oldest first; each becomes a snapshot taken before the next content is written."""
     sealed: bool = False
+    history: tuple[Callable[[], bytes], ...] = ()
+    """Contents before the last one, oldest first; each becomes a previous version (accounts with versioning)."""
+    gone: bool = False
+    """Deleted at last: with versioning its last content is a previous version, and there is no current one."""
+    encryption_scope: str = ""
+    customer_key: str = ""
+    """Base64 of the AES-256 key that it was written with."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,9 @@ class ContainerSpec:
     """"", "blob" or "container"."""
     policies: tuple[Mapping[str, str], ...] = ()
     """Stored access policies: `id`, `start`, `expiry`, `permission`."""
+    immutability: Mapping[str, Any] = field(default_factory=dict)
+    """Time-based retention: `days`, `locked`, `allow_appends`, `allow_all_appends`."""
+    legal_holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,10 @@ class AccountSpec:
     default_tier: str = "Hot"
     containers: tuple[ContainerSpec, ...] = ()
     static_website: Mapping[str, str] = field(default_factory=dict)
+    versioning: bool = False
+    hierarchical: bool = False
+    scopes: tuple[str, ...] = ()
+    """Names of encryption scopes."""
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,18 @@ _DAY = 86400.0
 class Include:
     """What a listing is asked to show."""
 
-    __slots__ = ("account", "copy", "days", "deleted", "metadata", "now", "snapshots", "tags", "uncommitted")
+    __slots__ = (
+        "account", "copy", "days", "deleted", "holds", "metadata", "now", "policies", "snapshots", "tags",
+        "uncommitted", "versions",
+    )  # fmt: skip
 
     def __init__(self, account: Account, now: float, parts: frozenset[str]) -> None:
         self.account, self.now = account, now
         self.snapshots, self.metadata = "snapshots" in parts, "metadata" in parts
         self.tags, self.copy = "tags" in parts, "copy" in parts
         self.deleted, self.uncommitted = "deleted" in parts, "uncommittedblobs" in parts
+        self.versions = "versions" in parts
+        self.policies, self.holds = "immutabilitypolicy" in parts, "legalhold" in parts
         self.days = retention_days(account) if self.deleted else 0
 
 
@@ -32,14 +37,25 @@ def blob_entry(blob: Blob, include: Include) -> str:
         parts.append("<Deleted>true</Deleted>")
     if blob.snapshot:
         parts.append(f"<Snapshot>{blob.snapshot}</Snapshot>")
+    if blob.version_id:
+        parts.append(f"<VersionId>{blob.version_id}</VersionId>")
+        if not blob.previous:
+            parts.append("<IsCurrentVersion>true</IsCurrentVersion>")
     parts.append(f"<Properties>{_properties(blob, include)}</Properties>")
-    if include.metadata:
+    if include.metadata and blob.key_sha256:
+        parts.append('<Metadata Encrypted="true" />')
+    elif include.metadata:
         inner = "".join(element(name, value) for name, value in blob.metadata.items())
         parts.append(f"<Metadata>{inner}</Metadata>")
     if include.tags and blob.tags:
         parts.append(f"<Tags>{tag_set(blob.tags)}</Tags>")
     parts.append("<OrMetadata />")
     return f"<Blob>{''.join(parts)}</Blob>"
+
+
+def is_directory(blob: Blob) -> bool:
+    """Whether a blob of a hierarchical namespace is a directory ("Known issues with Azure Data Lake Storage")."""
+    return blob.metadata.get("hdi_isfolder", "").lower() == "true"
 
 
 def _properties(blob: Blob, include: Include) -> str:
@@ -59,7 +75,9 @@ def _properties(blob: Blob, include: Include) -> str:
         parts.append(_tier(blob, include.account))
     elif blob.type == APPEND and blob.sealed:
         parts.append("<Sealed>true</Sealed>")
-    if not blob.snapshot:
+    if include.account.hierarchical:
+        parts.append(f"<ResourceType>{'directory' if is_directory(blob) else 'file'}</ResourceType>")
+    if not blob.snapshot and not blob.previous:
         lease = blob.lease.headers(include.now)
         parts.append(f"<LeaseStatus>{lease['x-ms-lease-status']}</LeaseStatus>")
         parts.append(f"<LeaseState>{lease['x-ms-lease-state']}</LeaseState>")
@@ -68,6 +86,16 @@ def _properties(blob: Blob, include: Include) -> str:
     if include.copy and blob.copy_record:
         parts.append(_copy(blob))
     parts.append("<ServerEncrypted>true</ServerEncrypted>")
+    if blob.key_sha256:
+        parts.append(f"<CustomerProvidedKeySha256>{blob.key_sha256}</CustomerProvidedKeySha256>")
+    if blob.encryption_scope:
+        parts.append(element("EncryptionScope", blob.encryption_scope))
+    if include.policies and blob.immutable_until:
+        mode = "locked" if blob.immutable_locked else "unlocked"
+        parts.append(f"<ImmutabilityPolicyUntilDate>{http_date(blob.immutable_until)}</ImmutabilityPolicyUntilDate>")
+        parts.append(f"<ImmutabilityPolicyMode>{mode}</ImmutabilityPolicyMode>")
+    if include.holds and blob.legal_hold:
+        parts.append("<LegalHold>true</LegalHold>")
     if blob.tags:
         parts.append(f"<TagCount>{len(blob.tags)}</TagCount>")
     if blob.deleted_at:

@@ -13,6 +13,7 @@ from aiohttp import web
 from sandbox.storage.call import Call, reply, xml_reply
 from sandbox.storage.conditions import check_read, check_tags
 from sandbox.storage.content import Content
+from sandbox.storage.customer_keys import check_key
 from sandbox.storage.errors import AzureError, bad_header
 from sandbox.storage.markup import element
 from sandbox.storage.model import Blob
@@ -31,6 +32,7 @@ def _readable(call: Call) -> Blob:
     if not blob.snapshot:
         blob.lease.allow_read(call.lease_id, call.now, "Blob")
     check_read(call.headers, blob)
+    check_key(call, blob)
     return blob
 
 

@@ -20,6 +20,7 @@ from sandbox.storage.model import BLOCK, PAGE, Blob
 from sandbox.storage.pages import PAGE as PAGE_SIZE
 from sandbox.storage.properties import checked_tags, metadata_of, stored_headers, written
 from sandbox.storage.stamps import http_date
+from sandbox.storage.versions import keep_version
 from sandbox.storage.writing import BLOCK_TIERS, may_change
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _renumber(call: Call, blob: Blob, action: str) -> None:
 def set_metadata(service: BlobService, call: Call) -> web.Response:
     metadata = metadata_of(call.raw_headers)
     blob = may_change(call)
+    keep_version(call.account, call.container, blob, call.now)
     blob.metadata = metadata
     blob.touch(call.now)
     return reply(200, written(blob))
@@ -77,7 +79,7 @@ def set_metadata(service: BlobService, call: Call) -> web.Response:
 def set_tags(service: BlobService, call: Call) -> web.Response:
     document = parsed(call.body, "Tags")
     tags = checked_tags([(child_text(tag, "Key"), child_text(tag, "Value")) for tag in document.iter("Tag")])
-    blob = call.base_blob()
+    blob = call.any_blob() if "versionid" in call.query else call.base_blob()
     check_tags(call.headers, blob)
     blob.lease.allow_write(call.lease_id, call.now, "Blob")
     blob.tags = tags

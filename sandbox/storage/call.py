@@ -78,10 +78,23 @@ class Call:
     def any_blob(self) -> Blob:
         """The base blob or the snapshot that the request names."""
         stamp = self.query.get("snapshot", "")
+        if version := self.query.get("versionid", ""):
+            return self._version_of(version, stamp)
         base = self.container.find(self.blob_name)
         if base is None:
             raise AzureError("BlobNotFound")
         blob = base if not stamp else next((one for one in base.snapshots if one.snapshot == stamp), None)
+        if blob is None:
+            raise AzureError("BlobNotFound")
+        blob.settle(self.now)
+        return blob
+
+    def _version_of(self, version: str, stamp: str) -> Blob:
+        from sandbox.storage.versions import find_version
+
+        if stamp:
+            raise AzureError("MutuallyExclusiveQueryParameters")
+        blob = find_version(self.container, self.blob_name, version)
         if blob is None:
             raise AzureError("BlobNotFound")
         blob.settle(self.now)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.storage.content import Content
 from sandbox.storage.model import APPEND, BLOCK, Blob
+from sandbox.storage.versions import deleted, keep_version, replaced
 
 if TYPE_CHECKING:
     from sandbox.storage.service import BlobService
@@ -85,6 +86,8 @@ def mutate_blob(service: BlobService, account_name: str, mutate: Mapping[str, An
     name, now = mutate["blob"], service.clock()
     old = container.find(name)
     if mutate.get("delete"):
+        if old is not None:
+            deleted(account, container, old)
         container.remove(name)
         return
     data = _bytes(mutate, "content")
@@ -94,6 +97,7 @@ def mutate_blob(service: BlobService, account_name: str, mutate: Mapping[str, An
         fresh.headers = {"Content-Type": "application/octet-stream", "Content-MD5": fresh.content.md5_base64()}
         if old is not None:
             fresh.created, fresh.snapshots, fresh.metadata = old.created, old.snapshots, dict(old.metadata)
+        replaced(account, container, fresh, old, now)
         container.add(fresh)
         return
     if old is None:
@@ -103,6 +107,7 @@ def mutate_blob(service: BlobService, account_name: str, mutate: Mapping[str, An
         old.content.append(data)
         old.append_blocks += 1
     elif "metadata" in mutate:
+        keep_version(account, container, old, now)
         old.metadata = {str(key): str(value) for key, value in mutate["metadata"].items()}
     elif "tags" in mutate:
         old.tags = {str(key): str(value) for key, value in mutate["tags"].items()}

@@ -111,6 +111,8 @@ def list_blobs(service: BlobService, call: Call) -> web.Response:
     if "tags" in parts and not call.grant.may("t"):
         raise AzureError("AuthorizationPermissionMismatch")
     delimiter = call.query.get("delimiter", "")
+    if "deletedwithversions" in parts:
+        raise not_modelled("List Blobs with include=deletedwithversions")
     if delimiter and "snapshots" in parts:
         raise bad_query("delimiter", delimiter, "Not valid with include=snapshots.")
     include = Include(call.account, call.now, parts)
@@ -155,7 +157,7 @@ def _page(call: Call, include: Include, delimiter: str) -> tuple[list[str], str]
             continue
         for blob in _versions(container, name, include, stamp):
             if len(entries) == most:
-                return entries, _marker(f"{name}\x00{blob.snapshot or '~'}")
+                return entries, _marker(f"{name}\x00{_stamp(blob)}")
             entries.append(blob_entry(blob, include))
         stamp = ""
         at += 1
@@ -171,16 +173,23 @@ def _folder(name: str, prefix: str, delimiter: str) -> str:
 
 def _versions(container: Container, name: str, include: Include, stamp: str) -> list[Blob]:
     """What the page shows of one name: snapshots oldest first from `stamp` on, then the base blob."""
-    return [blob for blob in _all_versions(container, name, include) if (blob.snapshot or "~") >= stamp]
+    return [blob for blob in _all_versions(container, name, include) if _stamp(blob) >= stamp]
+
+
+def _stamp(blob: Blob) -> str:
+    """Where an entry stands among those of its name: snapshots and previous versions by time, then the base blob."""
+    return blob.snapshot or (blob.version_id if blob.previous else "~")
 
 
 def _all_versions(container: Container, name: str, include: Include) -> Iterator[Blob]:
     base = container.blobs.get(name)
     gone = container.deleted.get(name, []) if include.deleted else []
-    if base is not None or gone:
+    versions = container.versions.get(name, []) if include.versions else []
+    if base is not None or gone or versions:
+        earlier = list(versions)
         if include.snapshots:
-            snapshots = [*(base.snapshots if base is not None else ()), *(one for one in gone if one.snapshot)]
-            yield from sorted(snapshots, key=lambda one: one.snapshot)
+            earlier += [*(base.snapshots if base is not None else ()), *(one for one in gone if one.snapshot)]
+        yield from sorted(earlier, key=_stamp)
         yield from (one for one in gone if not one.snapshot)
     if base is not None and (base.committed or include.uncommitted):
         yield base

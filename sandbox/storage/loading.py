@@ -7,14 +7,17 @@ List (without), Append Block, Put Page for the ranges that are not zero, Snapsho
 from __future__ import annotations
 
 import base64
+import hashlib
 
 from sandbox.estates.model import AccountSpec, BlobSpec, ContainerSpec
 from sandbox.storage.content import Content
-from sandbox.storage.model import APPEND, BLOCK, PAGE, Account, Blob, Container, Policy
+from sandbox.storage.model import APPEND, BLOCK, PAGE, Account, Blob, Container, Immutability, Policy
 from sandbox.storage.pages import Pages
 from sandbox.storage.properties import DEFAULT_TYPE
 from sandbox.storage.service_settings import make_web_container, static_website_xml
 from sandbox.storage.snapshots import take_snapshot
+from sandbox.storage.stamps import iso_ticks
+from sandbox.storage.versions import deleted, keep_version
 
 _HEADERS = {
     "content_type": "Content-Type",
@@ -39,6 +42,8 @@ def fill_account(account: Account, spec: AccountSpec, now: float) -> None:
     Raises:
         ValueError: a blob type, header or website setting that does not exist.
     """
+    account.versioning, account.hierarchical = spec.versioning, spec.hierarchical
+    account.scopes = dict.fromkeys(spec.scopes, True)
     if spec.static_website:
         settings = {_named(_WEBSITE, name): value for name, value in spec.static_website.items() if name != "enabled"}
         account.settings["StaticWebsite"] = static_website_xml(settings)
@@ -63,16 +68,32 @@ def _fill_container(account: Account, spec: ContainerSpec, now: float) -> None:
         Policy(policy["id"], policy.get("start", ""), policy.get("expiry", ""), policy.get("permission", ""))
         for policy in spec.policies
     ]
+    if spec.immutability:
+        container.immutability = Immutability(**spec.immutability)
+    container.legal_holds = spec.legal_holds
     for blob_spec in spec.blobs:
-        container.add(_blob(blob_spec, now))
+        container.add(_blob(account, container, blob_spec, now))
+        if blob_spec.gone:
+            deleted(account, container, container.blobs[blob_spec.name])
+            container.remove(blob_spec.name)
 
 
-def _blob(spec: BlobSpec, now: float) -> Blob:
+def _blob(account: Account, container: Container, spec: BlobSpec, now: float) -> Blob:
     if spec.blob_type not in (BLOCK, APPEND, PAGE):
         raise ValueError(f"{spec.name}: {spec.blob_type!r} is no blob type")
     blob = Blob(spec.name, spec.blob_type, now)
     blob.metadata, blob.tags = dict(spec.metadata), dict(spec.tags)
     headers = {_named(_HEADERS, name): value for name, value in spec.headers.items()}
+    if spec.customer_key:
+        blob.key_sha256 = base64.b64encode(hashlib.sha256(base64.b64decode(spec.customer_key)).digest()).decode()
+    blob.encryption_scope = spec.encryption_scope
+    if account.versioning:
+        blob.version_id = iso_ticks(now - 1000, "")
+    for content in spec.history:
+        blob.headers = {"Content-Type": DEFAULT_TYPE, **headers}
+        _write(blob, spec, content())
+        blob.touch(now)
+        keep_version(account, container, blob, now)
     contents = [*spec.earlier, spec.content]
     for number, content in enumerate(contents):
         blob.headers = {"Content-Type": DEFAULT_TYPE, **headers}

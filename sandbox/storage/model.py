@@ -42,14 +42,20 @@ class Blob:
         "copy_record",
         "created",
         "deleted_at",
+        "encryption_scope",
         "etag",
         "headers",
+        "immutable_locked",
+        "immutable_until",
+        "key_sha256",
         "last_modified",
         "lease",
+        "legal_hold",
         "metadata",
         "name",
         "page_size",
         "pages",
+        "previous",
         "rehydrate_at",
         "rehydrate_priority",
         "sealed",
@@ -61,6 +67,7 @@ class Blob:
         "tier",
         "tier_changed",
         "type",
+        "version_id",
     )
 
     def __init__(self, name: str, blob_type: str, now: float) -> None:
@@ -91,6 +98,16 @@ class Blob:
         self.created = now
         self.deleted_at = 0.0
         self.snapshot = ""
+        self.version_id = ""
+        self.previous = False
+        """Whether it is a previous version."""
+        self.key_sha256 = ""
+        """Base64 SHA-256 of the customer-provided key that it was written with."""
+        self.encryption_scope = ""
+        self.immutable_until = 0.0
+        """Expiry of the blob's own time-based policy (version-level immutability), 0 without one."""
+        self.immutable_locked = False
+        self.legal_hold = False
         self.snapshots: list[Blob] = []
         """Oldest first; of a base blob only."""
         self.touch(now)
@@ -114,6 +131,7 @@ class Blob:
         for slot in Blob.__slots__:
             setattr(twin, slot, getattr(self, slot))
         twin.snapshot, twin.snapshots, twin.lease, twin.staged = stamp, [], Lease(), {}
+        twin.version_id, twin.previous = "", False
         twin.headers, twin.metadata, twin.tags = dict(self.headers), dict(self.metadata), dict(self.tags)
         twin.blocks = list(self.blocks)
         twin.content = self.content.copy()
@@ -139,6 +157,16 @@ class Policy:
     permission: str = ""
 
 
+@dataclass(slots=True)
+class Immutability:
+    """A container's time-based retention policy."""
+
+    days: int
+    locked: bool = False
+    allow_appends: bool = False
+    allow_all_appends: bool = False
+
+
 class Container:
     """Blobs by name, with their names in the order in which List Blobs gives them."""
 
@@ -152,6 +180,14 @@ class Container:
         self.names: list[str] = []
         self.deleted: dict[str, list[Blob]] = {}
         """Soft-deleted blobs and snapshots by name, oldest first."""
+        self.versions: dict[str, list[Blob]] = {}
+        """Previous versions by name, oldest first."""
+        self.immutability: Immutability | None = None
+        self.legal_holds: tuple[str, ...] = ()
+        """Tags of the container's legal hold."""
+        self.holds_allow_appends = False
+        self.version_level_immutability = False
+        self.default_encryption_scope = ""
         self.touch(now)
 
     def touch(self, now: float) -> None:
@@ -159,7 +195,7 @@ class Container:
         self.last_modified = now
 
     def add(self, blob: Blob) -> None:
-        if blob.name not in self.blobs and blob.name not in self.deleted:
+        if blob.name not in self.blobs and blob.name not in self.deleted and not self.versions.get(blob.name):
             insort(self.names, blob.name)
         self.blobs[blob.name] = blob
 
@@ -172,8 +208,9 @@ class Container:
 
     def forget(self, name: str) -> None:
         """Drop the name from the listing order when nothing has it any more."""
-        if name in self.blobs or self.deleted.get(name):
+        if name in self.blobs or self.deleted.get(name) or self.versions.get(name):
             return
+        self.versions.pop(name, None)
         self.deleted.pop(name, None)
         at = bisect_left(self.names, name)
         if at < len(self.names) and self.names[at] == name:
@@ -200,6 +237,10 @@ class Account:
     public_network: bool = True
     """False: clients still come in (their address is allowed), but no other account can pull from here."""
     delegation_secret: bytes = b""
+    versioning: bool = False
+    hierarchical: bool = False
+    scopes: dict[str, bool] = field(default_factory=dict)
+    """Encryption scope -> whether it is enabled."""
     containers: dict[str, Container] = field(default_factory=dict)
     being_deleted: dict[str, float] = field(default_factory=dict)
     """Container name -> when its name is free again."""

@@ -26,6 +26,7 @@ from sandbox.storage import (
     snapshots,
 )
 from sandbox.storage.call import Call
+from sandbox.storage.customer_keys import SUPPORTED
 from sandbox.storage.errors import AzureError, bad_query, not_modelled
 
 if TYPE_CHECKING:
@@ -126,9 +127,19 @@ _ABSENT = frozenset(
         "stats",
     }
 )  # fmt: skip
+_BY_VERSION = frozenset(
+    {
+        "DeleteBlob", "GetBlob", "GetBlobMetadata", "GetBlobProperties", "GetBlobTags", "GetPageRegions",
+        "SetBlobTags", "SetBlobTier",
+    }
+)  # fmt: skip
+_BY_SCOPE = frozenset(
+    {
+        "AppendBlock", "AppendBlockFromURL", "CopyBlobFromURL", "PutBlob", "PutBlobFromURL", "PutBlock",
+        "PutBlockFromURL", "PutBlockList", "PutPage", "PutPageFromURL", "SetBlobMetadata",
+    }
+)  # fmt: skip
 _ABSENT_HEADERS = (
-    "x-ms-encryption-key",
-    "x-ms-encryption-scope",
     "x-ms-structured-body",
     "x-ms-immutability-policy-until-date",
     "x-ms-legal-hold",
@@ -174,10 +185,14 @@ def _from_url(comp: str, headers: Mapping[str, str]) -> Operation | None:
     return PUT_BLOB_FROM_URL if "x-ms-blob-type" in headers else COPY_BLOB
 
 
-def refuse_absent(query: Mapping[str, str], headers: Mapping[str, str]) -> None:
-    """Refuse what would otherwise be ignored in silence: versions, encryption scopes, customer keys and their kin."""
-    if "versionid" in query:
-        raise not_modelled("blob versions (versionid)")
+def refuse_absent(operation: str, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    """Refuse what would otherwise be ignored in silence: what this operation does not take, or the sandbox has not."""
+    if "versionid" in query and operation not in _BY_VERSION:
+        raise not_modelled(f"{operation} of a version (versionid)")
+    if "x-ms-encryption-key" in headers and operation not in SUPPORTED:
+        raise not_modelled(f"{operation} with a customer-provided key")
+    if "x-ms-encryption-scope" in headers and operation not in _BY_SCOPE:
+        raise not_modelled(f"{operation} with an encryption scope")
     for name in _ABSENT_HEADERS:
         if name in headers:
             raise not_modelled(name)

@@ -86,7 +86,7 @@ class OwnStorage:
         sums: dict[tuple[str, str], tuple[int, int]] = {}
         for container in known.containers.values() if known else ():
             for blob in container.blobs.values():
-                for one in (blob, *blob.snapshots) if blob.committed else ():
+                for one in (blob, *blob.snapshots, *container.versions.get(blob.name, ())) if blob.committed else ():
                     key = (one.type, one.tier or (known.default_tier if known else ""))
                     size, number = sums.get(key, (0, 0))
                     sums[key] = (size + one.size, number + 1)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from sandbox.storage.call import Call, RawHeaders
+from sandbox.storage.customer_keys import key_headers
 from sandbox.storage.errors import AzureError, bad_header
 from sandbox.storage.model import APPEND, BLOCK, PAGE, Account, Blob
 from sandbox.storage.stamps import http_date
@@ -124,11 +125,17 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def written(blob: Blob) -> dict[str, str]:
     """What every write answers."""
-    return {
+    headers = {
         "ETag": blob.etag,
         "Last-Modified": http_date(blob.last_modified),
         "x-ms-request-server-encrypted": "true",
+        **key_headers(blob),
     }
+    if blob.version_id:
+        headers["x-ms-version-id"] = blob.version_id
+    if blob.encryption_scope:
+        headers["x-ms-encryption-scope"] = blob.encryption_scope
+    return headers
 
 
 def shown(account: Account, blob: Blob, now: float) -> dict[str, str]:
@@ -152,7 +159,14 @@ def shown(account: Account, blob: Blob, now: float) -> dict[str, str]:
             headers["x-ms-blob-sealed"] = "true"
     if blob.tags:
         headers["x-ms-tag-count"] = str(len(blob.tags))
-    if not blob.snapshot:
+    if blob.version_id:
+        headers["x-ms-version-id"] = blob.version_id
+        if not blob.previous:
+            headers["x-ms-is-current-version"] = "true"
+    if blob.encryption_scope:
+        headers["x-ms-encryption-scope"] = blob.encryption_scope
+    headers.update(key_headers(blob))
+    if not blob.snapshot and not blob.previous:
         headers.update(blob.lease.headers(now))
     if record := blob.copy_record:
         headers |= {

@@ -238,7 +238,7 @@ class BlobService:
             body=body,
         )
         call.grant = self._gate.admit(call, operation, headers.get("Authorization", ""))
-        refuse_absent(query, headers)
+        refuse_absent(operation.name, query, headers)
         response = operation.handler(self, call)
         for served in call.pulled:
             served()

@@ -80,7 +80,7 @@ def get_account_information(service: BlobService, call: Call) -> web.Response:
     headers = {
         "x-ms-sku-name": call.account.sku,
         "x-ms-account-kind": call.account.kind,
-        "x-ms-is-hns-enabled": "false",
+        "x-ms-is-hns-enabled": "true" if call.account.hierarchical else "false",
     }
     return reply(200, headers)
 

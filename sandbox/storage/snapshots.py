@@ -13,11 +13,14 @@ from aiohttp import web
 
 from sandbox.storage.call import Call, reply
 from sandbox.storage.conditions import check_write
+from sandbox.storage.customer_keys import check_key
 from sandbox.storage.errors import AzureError, bad_header
+from sandbox.storage.immutability import held
 from sandbox.storage.model import Blob
 from sandbox.storage.properties import metadata_of
 from sandbox.storage.service_settings import retention_days
 from sandbox.storage.stamps import http_date, iso_ticks
+from sandbox.storage.versions import deleted, drop_version, keep_version
 from sandbox.storage.writing import online
 
 if TYPE_CHECKING:
@@ -30,7 +33,9 @@ def snapshot_blob(service: BlobService, call: Call) -> web.Response:
     blob.lease.allow_read(call.lease_id, call.now, "Blob")
     check_write(call.headers, blob)
     online(blob)
+    check_key(call, blob)
     taken = take_snapshot(blob, call.now)
+    keep_version(call.account, call.container, blob, call.now)
     if metadata:
         taken.metadata = metadata
         taken.touch(call.now)
@@ -40,6 +45,8 @@ def snapshot_blob(service: BlobService, call: Call) -> web.Response:
         "Last-Modified": http_date(taken.last_modified),
         "x-ms-request-server-encrypted": "true" if metadata else "false",
     }
+    if blob.version_id:
+        answer["x-ms-version-id"] = blob.version_id
     return reply(201, answer)
 
 
@@ -58,8 +65,13 @@ def delete_blob(service: BlobService, call: Call) -> web.Response:
         raise bad_header("x-ms-delete-snapshots", option)
     blob = call.any_blob()
     check_write(call.headers, blob)
+    if held(call.container, blob, call.now):
+        raise AzureError("BlobImmutableDueToPolicy")
     kept = retention_days(call.account) > 0
     headers = {"x-ms-delete-type-permanent": "false" if kept else "true"}
+    if version := call.query.get("versionid"):
+        drop_version(call.container, call.blob_name, version)
+        return reply(202, headers)
     if "snapshot" in call.query:
         if option:
             raise bad_header("x-ms-delete-snapshots", option)
@@ -72,6 +84,9 @@ def delete_blob(service: BlobService, call: Call) -> web.Response:
     if blob.snapshots and option != "include":
         raise AzureError("SnapshotsPresent")
     _drop_snapshots(call, list(blob.snapshots), kept)
+    if deleted(call.account, call.container, blob):
+        call.container.remove(blob.name)
+        return reply(202, headers)
     blob.deleted_at = call.now
     call.container.remove(blob.name, keep=[blob] if kept else None)
     return reply(202, headers)

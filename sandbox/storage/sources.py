@@ -102,6 +102,9 @@ def open_source(service: BlobService, call: Call, *, same_account_key: bool = Fa
     except AzureError as refusal:
         raise _refused(refusal) from refusal
     check_source(call.headers, blob)
+    if blob.key_sha256:
+        # The service that pulls has no key of the source's (`x-ms-source-encryption-key` is not modelled).
+        raise _refused(AzureError("BlobUsesCustomerSpecifiedEncryption"))
     try:
         online(blob)
     except AzureError as refusal:

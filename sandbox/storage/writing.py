@@ -10,9 +10,12 @@ import re
 
 from sandbox.storage.call import Call
 from sandbox.storage.conditions import check_write
+from sandbox.storage.customer_keys import check_key, given_key
 from sandbox.storage.errors import AzureError, bad_header
-from sandbox.storage.model import BLOCK, Blob
+from sandbox.storage.immutability import allow_overwrite
+from sandbox.storage.model import APPEND, BLOCK, Blob
 from sandbox.storage.properties import DEFAULT_TYPE
+from sandbox.storage.versions import replaced
 
 BLOCK_TIERS = frozenset({"Hot", "Cool", "Cold", "Archive"})
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)\Z")
@@ -44,6 +47,7 @@ def may_replace(call: Call) -> Blob | None:
     old.lease.allow_write(call.lease_id, call.now, "Blob")
     check_write(call.headers, old, creates=True)
     online(old)
+    allow_overwrite(call, old)
     return old
 
 
@@ -59,15 +63,41 @@ def may_change(call: Call, *, blob_type: str = "") -> Blob:
     blob.lease.allow_write(call.lease_id, call.now, "Blob")
     check_write(call.headers, blob)
     online(blob)
+    check_key(call, blob)
+    allow_overwrite(call, blob, appends=blob_type == APPEND)
     return blob
 
 
 def install(call: Call, fresh: Blob, old: Blob | None) -> None:
-    """Put `fresh` in the place of `old`; lease, snapshots and creation time stay with the name."""
+    """Put `fresh` in the place of `old`; lease, snapshots and creation time stay with the name.
+
+    Raises:
+        AzureError: 409 where versions of another type exist, 404 for an encryption scope that does not.
+    """
+    fresh.key_sha256, fresh.encryption_scope = given_key(call), wanted_scope(call)
+    replaced(call.account, call.container, fresh, old, call.now)
     if old is not None:
         fresh.lease, fresh.snapshots, fresh.created = old.lease, old.snapshots, old.created
     fresh.headers.setdefault("Content-Type", DEFAULT_TYPE)
     call.container.add(fresh)
+
+
+def wanted_scope(call: Call) -> str:
+    """`x-ms-encryption-scope` of a write, else the container's default; "" for none.
+
+    Raises:
+        AzureError: the account has no such scope, it is disabled, or a customer-provided key is given as well.
+    """
+    scope = call.header("x-ms-encryption-scope")
+    if not scope:
+        return "" if given_key(call) else call.container.default_encryption_scope
+    if given_key(call):
+        raise bad_header("x-ms-encryption-scope", scope)
+    if scope not in call.account.scopes:
+        raise AzureError("EncryptionScopeNotFound")
+    if not call.account.scopes[scope]:
+        raise AzureError("DisabledEncryptionScope")
+    return scope
 
 
 def wanted_tier(call: Call) -> str:
