@@ -50,7 +50,7 @@ secret_env = "GOVLIFT_TARGET_SECRET"
 [copy]
 route = "auto"                    # pull where a probe of the account pair passed, stream otherwise
 proof = "L2"                      # L0 size, L1 pin, L2 CRC64 at both ends, L3 SHA-256
-concurrency = 16
+concurrency = 512                 # objects in flight at one account, at most; the service's answers decide
 """
 
 

@@ -134,7 +134,7 @@ class Bench:
                 self.settings.source.in_cloud,
                 account,
                 key=key,
-                concurrency=self.settings.copy_.concurrency,
+                concurrency=self.settings.copy_.most_in_flight,
             )
         return self._source_blobs[account]
 
@@ -144,7 +144,7 @@ class Bench:
             from tasks.clients.blobs import TargetBlobClient
 
             self._target_blobs[account] = TargetBlobClient(
-                self.target_session, account, concurrency=self.settings.copy_.concurrency
+                self.target_session, account, concurrency=self.settings.copy_.most_in_flight
             )
         return self._target_blobs[account]
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from mappings.clouds import Cloud, cloud_named
 from mappings.errors import FixTheInput
+from mappings.pacing import AUTO, MIB, Caps, Hours, Timetable
 from mappings.redundancy import spelt
 
 NAME_FORM = re.compile(r"^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$")
@@ -104,8 +105,21 @@ class Copy(_Part):
     route: Literal["auto", "pull", "stream"] = "auto"
     proof: Literal["L0", "L1", "L2", "L3"] = "L2"
     """Level that every copied object must reach before the run may call itself complete."""
-    concurrency: int = Field(default=16, ge=1, le=1024)
-    """Objects in flight per worker."""
+    concurrency: Annotated[int, Field(ge=1, le=AUTO)] | Literal["auto"] = 512
+    """Objects in flight per worker and target account, at most; how many there are follows the service's answers.
+    "auto" leaves the maximum to govlift."""
+    max_requests_per_second: float = Field(default=0.0, ge=0)
+    """Cap on objects a second, and blocks of large ones, over all workers of a run; 0 is none."""
+    max_mib_per_second: float = Field(default=0.0, ge=0)
+    """Cap on the bytes that travel, over all workers of a run; 0 is none."""
+    hours: str = ""
+    """Daily window in which the copy runs, e.g. "20:00-06:00"; "" is round the clock."""
+    hours_zone: str = "UTC"
+    """Time zone of `hours` by its IANA name, e.g. "America/New_York"."""
+    outside_requests_per_second: float = Field(default=0.0, ge=0)
+    """Cap outside of `hours`; where both outside caps are 0 the run pauses there."""
+    outside_mib_per_second: float = Field(default=0.0, ge=0)
+    """The same, in bytes."""
     workers: int = Field(default=2, ge=1, le=64)
     """Shards worked on at once by this machine."""
     block_mib: int = Field(default=8, ge=1, le=100)
@@ -117,6 +131,32 @@ class Copy(_Part):
     """Glob patterns on `account/container`."""
     exclude_blobs: tuple[str, ...] = ()
     """Glob patterns on the blob name; an excluded blob is counted and named in the manifest."""
+
+    @field_validator("hours")
+    @classmethod
+    def _window(cls, given: str) -> str:
+        return str(Hours.parse(given)) if given else given
+
+    @model_validator(mode="after")
+    def _outside_of_what(self) -> Copy:
+        if not self.hours and (self.outside_requests_per_second or self.outside_mib_per_second):
+            raise ValueError("caps outside of the hours need hours")
+        return self
+
+    @property
+    def most_in_flight(self) -> int:
+        """Objects in flight per worker and target account, at most."""
+        return AUTO if self.concurrency == "auto" else self.concurrency
+
+    @property
+    def timetable(self) -> Timetable:
+        """Caps and hours as one value."""
+        outside = Caps(self.outside_requests_per_second, self.outside_mib_per_second * MIB)
+        return Timetable(
+            inside=Caps(self.max_requests_per_second, self.max_mib_per_second * MIB),
+            hours=Hours.parse(self.hours) if self.hours else None,
+            outside=outside if outside.any else None,
+        )
 
 
 class Assess(_Part):

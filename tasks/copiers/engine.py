@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 
 from mappings.objects import EvidenceRow, Tally
+from mappings.pacing import Bounds
 from mappings.plan import CopyShard
 from mappings.states import Outcome
 from tasks.copiers.base import SourceBlobs, TargetBlobs
@@ -42,6 +43,7 @@ async def copy_shard(
     progress: Progress,
     *,
     intents: Intents | None = None,
+    pace: Pace | None = None,
 ) -> Tally:
     """Bring one key range of one container to the target.
 
@@ -51,6 +53,7 @@ async def copy_shard(
             deletion and each extra at the target gives one.
         intents: what an attempt that was killed had begun; without it, other content at the target without evidence is
             refused as a stranger's.
+        pace: the gate of the target account, shared by all shards that go there.
 
     Returns:
         the tally of all rows; `whole` holds.
@@ -70,7 +73,7 @@ async def copy_shard(
         progress=progress,
         features=await target.features(),
         budget=ByteBudget(rules.memory),
-        pace=Pace(rules.concurrency),
+        pace=pace or Pace(target.account, Bounds(most=rules.concurrency)),
         begin=intents.begin,
         clock=lambda: datetime.now(UTC),
     )
@@ -111,7 +114,7 @@ class _Run:
         try:
             return await settle_family(family, self._bench, begun=self._intents.begun(family.name))
         finally:
-            await self._bench.pace.leave()
+            self._bench.pace.leave()
 
     async def _flush(self, most: int) -> None:
         """Record what is finished at the head; wait for it while more than `most` families are ahead."""

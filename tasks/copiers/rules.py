@@ -21,7 +21,7 @@ class CopyRules:
     """Limits and aims of one copy run. Sizes in bytes."""
 
     concurrency: int = 16
-    """Objects in flight."""
+    """Objects in flight at one target account, at most."""
     block: int = 8 * MIB
     """Bytes of one block that goes through the mover."""
     whole_pull: int = 256 * MIB
@@ -42,12 +42,12 @@ class CopyRules:
 
     @classmethod
     def from_settings(cls, copy: Copy) -> CopyRules:
-        """The rules that `[copy]` asks for; memory grows with concurrency but stays within 64 MiB to 512 MiB."""
+        """The rules that `[copy]` asks for; sixteen blocks may be held at once, within 64 MiB to 512 MiB."""
         block = copy.block_mib * MIB
         return cls(
-            concurrency=copy.concurrency,
+            concurrency=copy.most_in_flight,
             block=block,
-            memory=min(512 * MIB, max(64 * MIB, 2 * copy.concurrency * block)),
+            memory=min(512 * MIB, max(64 * MIB, 16 * block)),
             proof=ProofLevel[copy.proof],
             exclude_blobs=copy.exclude_blobs,
         )

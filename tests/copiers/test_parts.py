@@ -18,7 +18,7 @@ from mappings.states import ProofLevel, Route
 from tasks.clients import crc64
 from tasks.copiers.check import chosen
 from tasks.copiers.intents import IntentFile
-from tasks.copiers.pace import ByteBudget, Pace
+from tasks.copiers.pace import ByteBudget
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
 from tests.copiers.memory_cloud import Account
@@ -69,18 +69,6 @@ async def test_the_byte_budget_is_first_come_first_served_and_survives_cancellat
     budget.give(1)
     await budget.take(50)
     assert budget.peak == 50
-
-
-async def test_the_pace_halves_and_grows_back() -> None:
-    """Breaks when throttling changes nothing, or for good."""
-    pace = Pace(8)
-    pace.slow()
-    pace.slow()
-    assert pace.limit == 2
-    for _ in range(100):
-        await pace.enter()
-        await pace.leave()
-    assert pace.limit == 8
 
 
 def test_routes() -> None:
