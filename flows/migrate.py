@@ -22,6 +22,7 @@ from mappings.plan_names import require_names
 from mappings.runs import RunKind
 from mappings.states import ProofLevel, RunState, ShardState, StepState
 from tasks.copiers.engine import CopyRules
+from tasks.copiers.pace import paces_of
 from tasks.copiers.routes import RouteBook
 from tasks.manifests import changes_in
 from tasks.progress import Progress
@@ -163,6 +164,7 @@ async def copy_all(bench: Bench, book: RunBook, shards: list[CopyShard], kind: R
         progress=progress,
         clock=now,
         tool_version=version("govlift"),
+        paces=paces_of(bench.settings.copy_),
     )
     await probe_all(bench, shards, routes)
     async with shown("copy", progress):

@@ -44,7 +44,12 @@ def read_settings(config: Path) -> Settings:
         ) from None
     except UnicodeDecodeError:
         raise FixTheInput(f"{config} is not UTF-8 text.", next_step="Save it as UTF-8 and run again.") from None
-    return parse_settings(text, origin=config.name)
+    settings = parse_settings(text, origin=config.name)
+    if settings.copy_.hours:
+        from tasks.copiers.pace import zone_named
+
+        zone_named(settings.copy_.hours_zone)
+    return settings
 
 
 class Bench:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,10 @@ from mappings.objects import Tally
 from mappings.runs import Claim
 from tasks.copiers import COPIERS
 from tasks.copiers.intents import IntentFile
+from tasks.copiers.pace import PaceBook
 from tasks.ledger.refusals import LostLease
 from tasks.manifests import ManifestWriter, manifest_meta, manifest_path, previous_rows
+from tasks.selection import Selection
 
 if TYPE_CHECKING:
     from tasks.copiers.base import SourceBlobs, TargetBlobs
@@ -45,6 +47,13 @@ class ShardWork:
     progress: Progress
     clock: Callable[[], datetime]
     tool_version: str
+    paces: PaceBook = field(default_factory=PaceBook)
+    """How much may be in flight at each target account."""
+    selection: Selection = field(init=False)
+    """What the plans of its runs take."""
+
+    def __post_init__(self) -> None:
+        self.selection = Selection(self.folder, self.reader)
 
 
 async def carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: TargetBlobs) -> Tally:
@@ -58,6 +67,10 @@ async def carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: 
     manifest = ManifestWriter(path, meta=manifest_meta(claim, tool_version=work.tool_version))
     intents = IntentFile(path.parent / "begun")
     previous = previous_rows(work.folder, work.reader, claim.shard)
+    pace = work.paces.of(target.account)
+    # What the source throttles slows the account down that its bytes go to.
+    source.listen(pace.slow)
+    target.listen(pace.slow)
     try:
         async with _leased(claim, work):
             tally = await COPIERS["blobs"](
@@ -66,10 +79,11 @@ async def carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: 
                 target,
                 previous,
                 manifest.write,
-                work.rules,
+                work.selection.rules(work.rules, claim),
                 work.routes,
                 work.progress,
                 intents=intents,
+                pace=pace,
             )
         digest = manifest.close()
     except BaseException as wrong:

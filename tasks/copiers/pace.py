@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mappings.errors import FixTheInput
 from mappings.pacing import (
     ACCOUNT_REQUESTS,
     AUTO,
@@ -28,6 +30,7 @@ from mappings.pacing import (
     first_state,
     too_many,
 )
+from mappings.settings import Copy
 from tasks.copiers.allowance import Allowance
 
 log = logging.getLogger("govlift")
@@ -290,6 +293,30 @@ class PaceBook:
         if note != self.note:
             log.info("pace: %s", note or "inside of copy.hours; going on")
         self.note = note
+
+
+def paces_of(copy: Copy) -> PaceBook:
+    """The paces that `[copy]` asks for.
+
+    Raises:
+        FixTheInput: there is no such time zone.
+    """
+    return PaceBook(copy.most_in_flight, copy.timetable, zone_named(copy.hours_zone))
+
+
+def zone_named(name: str) -> tzinfo:
+    """The time zone with this IANA name.
+
+    Raises:
+        FixTheInput: there is none here.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise FixTheInput(
+            f'copy.hours_zone: there is no time zone "{name}" on this machine.',
+            next_step='Use an IANA name such as "America/New_York", or "UTC".',
+        ) from None
 
 
 class ByteBudget:
