@@ -1,0 +1,211 @@
+"""Pages of List Blobs: the fast way and the XML parser read the same values, or both refuse the page."""
+
+from __future__ import annotations
+
+import base64
+import random
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mappings.errors import ObjectError
+from mappings.objects import BlobType, HttpHeaders, ListedObject
+from tasks.clients import listing
+from tasks.clients.listing import parse_page, parse_page_xml
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1, max_size=30)
+PLAIN = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), max_size=20)
+LABELS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+TIMES = st.integers(min_value=0, max_value=2**32).map(lambda second: datetime.fromtimestamp(second, UTC))
+OBJECTS = st.builds(
+    ListedObject,
+    name=NAMES,
+    snapshot=st.sampled_from(["", "2026-11-22T10:00:00.1234567Z"]),
+    blob_type=st.sampled_from(BlobType),
+    size=st.integers(min_value=0, max_value=2**45),
+    etag=st.integers(min_value=0, max_value=2**60).map(lambda n: f'"0x{n:X}"'),
+    last_modified=TIMES,
+    headers=st.builds(
+        HttpHeaders,
+        content_type=PLAIN,
+        content_encoding=st.sampled_from(["", "gzip"]),
+        cache_control=PLAIN,
+        content_disposition=PLAIN,
+        content_md5=st.sampled_from([b"", bytes(range(16))]),
+    ),
+    metadata=st.dictionaries(LABELS, PLAIN, max_size=3),
+    tags=st.dictionaries(PLAIN.filter(bool), PLAIN, max_size=3),
+    tier=st.sampled_from(["", "Hot", "P10"]),
+    tier_inferred=st.booleans(),
+    created=st.none() | TIMES,
+    sequence_number=st.integers(min_value=0, max_value=9),
+    sealed=st.booleans(),
+    legal_hold=st.booleans(),
+    immutable_until=st.none() | TIMES,
+)
+UNFIT = set("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\ufffe\uffff") | {chr(n) for n in range(0x10, 0x20)}
+
+
+def http_date(time: datetime | None) -> str:
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT") if time else ""
+
+
+class Writer:
+    """Writes entries as services do, each time in another of the ways that mean the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+
+    def element(self, tag: str, value: str, attributes: str = "") -> str:
+        if not value and not attributes:
+            return self.dice.choice((f"<{tag} />", f"<{tag}/>", f"<{tag}></{tag}>", ""))
+        shown = escape(value, {'"': "&quot;", "\r": "&#xD;"})
+        if self.dice.random() < 0.1 and value[-1].isalnum():
+            shown = f"{escape(value[:-1])}&#{ord(value[-1])};"
+        return f"<{tag}{attributes}>{shown}</{tag}>"
+
+    def entry(self, item: ListedObject) -> str:
+        if UNFIT & set(item.name):
+            parts = [f'<Name Encoded="true">{quote(item.name, safe="")}</Name>']
+        else:
+            parts = [self.element("Name", item.name)]
+        parts.append(self.element("Snapshot", item.snapshot))
+        parts.append(f"<Properties>{self.properties(item)}</Properties>")
+        parts.append(self.metadata(item))
+        if item.tags:
+            inner = "".join(
+                f"<Tag>{self.element('Key', key)}<Value>{escape(value)}</Value></Tag>"
+                for key, value in item.tags.items()
+            )
+            parts.append(f"<Tags><TagSet>{inner}</TagSet></Tags>")
+        parts.append(self.dice.choice(("", "<OrMetadata />", "<OrMetadata><or-a_b>complete</or-a_b></OrMetadata>")))
+        return f"<Blob>{''.join(parts)}</Blob>"
+
+    def metadata(self, item: ListedObject) -> str:
+        inner = "".join(
+            self.element(key, value) if value else self.dice.choice((f"<{key} />", f"<{key}></{key}>"))
+            for key, value in item.metadata.items()
+        )
+        return f"<Metadata>{inner}</Metadata>" if inner else self.dice.choice(("", "<Metadata />"))
+
+    def properties(self, item: ListedObject) -> str:
+        heads = item.headers
+        etag = item.etag if self.dice.random() < 0.2 else item.etag.strip('"')
+        flags = {"Sealed": item.sealed, "LegalHold": item.legal_hold, "AccessTierInferred": item.tier_inferred}
+        texts = {
+            "Creation-Time": http_date(item.created), "Last-Modified": http_date(item.last_modified), "Etag": etag,
+            "Content-Length": str(item.size), "Content-Type": heads.content_type,
+            "Content-Encoding": heads.content_encoding, "Content-Language": heads.content_language,
+            "Content-CRC64": "", "Content-MD5": base64.b64encode(heads.content_md5).decode(),
+            "Cache-Control": heads.cache_control, "Content-Disposition": heads.content_disposition,
+            "BlobType": item.blob_type.value, "AccessTier": item.tier,
+            "x-ms-blob-sequence-number": str(item.sequence_number or ""),
+            "LeaseState": "available", "ServerEncrypted": "true",
+            "ImmutabilityPolicyUntilDate": http_date(item.immutable_until),
+        } | {tag: "true" for tag, value in flags.items() if value}  # fmt: skip
+        return "".join(self.element(tag, value) for tag, value in texts.items())
+
+    def page(self, items: list[ListedObject], marker: str = "") -> bytes:
+        following = f"<NextMarker>{escape(marker)}</NextMarker>" if marker else "<NextMarker />"
+        text = (
+            '<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="https://a.example/"'
+            f' ContainerName="c"><Blobs>{"".join(map(self.entry, items))}</Blobs>{following}</EnumerationResults>'
+        )
+        return self.dice.choice((b"", b"\xef\xbb\xbf")) + text.encode()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(OBJECTS, max_size=6), st.integers(), PLAIN)
+def test_both_ways_read_what_was_written(items: list[ListedObject], seed: int, marker: str) -> None:
+    body = Writer(seed).page(items, marker)
+    page = parse_page(body)
+    assert page.entries == items and page.marker == marker
+    assert page == parse_page_xml(body)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(OBJECTS, min_size=1, max_size=3), st.integers(), st.data())
+def test_a_damaged_page_is_read_the_same_by_both_or_by_none(
+    items: list[ListedObject], seed: int, data: st.DataObject
+) -> None:
+    body = Writer(seed).page(items)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(body)))
+        gone = data.draw(st.sampled_from([0, 1, 1, 5, len(body)]))
+        put = data.draw(st.sampled_from([b"", b"<", b">", b"&", b"/", b" ", b"\r", b"\n", b"1", b"<Blob>", b"</Blob>"]))
+        body = body[:at] + put + body[at + gone :]
+    try:
+        expected = parse_page_xml(body)
+    except ObjectError as wrong:
+        assert wrong.code == "BrokenListing"
+        with pytest.raises(ObjectError, match="cannot be read"):
+            parse_page(body)
+    else:
+        assert parse_page(body) == expected
+
+
+def common(count: int) -> list[ListedObject]:
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    heads = HttpHeaders("text/plain", content_md5=bytes(16))
+    return [
+        ListedObject(f"dir/{n:05d} & more", "", BlobType.BLOCK, n, f'"0x{n:X}"', when, heads, {"a": str(n % 3)})
+        for n in range(count)
+    ]
+
+
+def test_a_common_page_needs_no_xml_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(body: bytes) -> listing.Page:
+        raise AssertionError("the XML parser was asked")
+
+    monkeypatch.setattr(listing, "parse_page_xml", never)
+    items = common(200)
+    labelled = [replace(one, tags={"k": "<v>"}, tier="Hot") if n % 7 == 0 else one for n, one in enumerate(items)]
+    assert parse_page(Writer(1).page(labelled)).entries == labelled
+
+
+@pytest.mark.parametrize("tag", ["Last-Modified", "Etag", "Content-Length", "BlobType", "Name"])
+def test_an_entry_without_what_every_blob_has_is_no_entry(tag: str) -> None:
+    body = Writer(3).page(common(3)).decode()
+    start = body.index(f"<{tag}>", body.index("<Blob>", body.index("<Blob>") + 1))
+    end = body.index(f"</{tag}>", start) + len(tag) + 3
+    for put in ("", f"<{tag} />", f"<{tag}>nonsense</{tag}>" if tag not in ("Name", "Etag") else ""):
+        with pytest.raises(ObjectError) as caught:
+            parse_page((body[:start] + put + body[end:]).encode())
+        assert caught.value.code == "BrokenListing"
+
+
+def test_what_is_cut_off_or_no_listing_is_no_empty_page() -> None:
+    body = Writer(5).page(common(2))
+    for end in range(0, len(body), 97):
+        with pytest.raises(ObjectError):
+            parse_page(body[:end])
+    for other in (
+        b"",
+        b"<Error><Code>ServerBusy</Code></Error>",
+        b"<html></html>",
+        body.replace(b"<NextMarker />", b""),
+    ):
+        with pytest.raises(ObjectError):
+            parse_page(other)
+
+
+def test_a_current_version_is_the_base_and_an_earlier_one_is_not() -> None:
+    body = Writer(7).page(common(2)).decode()
+    first, rest = body.split("<Properties>", 1)
+    versions = first + "<VersionId>2026-11-22T10:00:00.0000000Z</VersionId><Properties>" + rest
+    second = versions.rindex("<Properties>")
+    told = "<VersionId>2026-11-22T11:00:00.0000000Z</VersionId><IsCurrentVersion>true</IsCurrentVersion>"
+    page = parse_page((versions[:second] + told + versions[second:]).encode())
+    assert [one.previous for one in page.entries] == [True, False]
+    assert [one.version_id[11:13] for one in page.entries] == ["10", "11"]
+    assert page == parse_page_xml((versions[:second] + told + versions[second:]).encode())
+
+
+def test_prefixes_are_told() -> None:
+    text = Writer(9).page(common(1)).decode().replace("<Blobs>", "<Blobs><BlobPrefix><Name>a/</Name></BlobPrefix>")
+    assert parse_page(text.encode()).prefixes == ("a/",)
