@@ -86,7 +86,8 @@ _WANTED = (
 _ABOUT = ("Name", "Snapshot", "VersionId", "IsCurrentVersion")
 _ORDER = (*_ABOUT, *_WANTED)
 """Texts of one entry, as `_object` takes them."""
-_MONTHS = {name: n for n, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1)}
+_MONTHS = {"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10,
+           "Nov": 11, "Dec": 12}  # fmt: skip
 _TYPES = {one.value: one for one in BlobType}
 _KEPT = 20_000
 """Values of one kind that are remembered; then the memory begins anew."""
