@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from mappings.codec import compact_json, decode
 from mappings.objects import Tally
@@ -39,8 +41,10 @@ class LeaseWriter(Writing):
             if now is not None:
                 append(connection, "shards.opened", {"run": run_id, "shards": len(rows)}, now=now)
 
-    def claim(self, run_id: str, *, owner: str, most: int, lease_seconds: float, now: datetime) -> list[Claim]:
-        """Lease up to `most` shards that nobody holds: pending ones, and those whose lease has run out.
+    def claim(
+        self, run_id: str, *, owner: str, most: int, lease_seconds: float, now: datetime, objects: int = 0
+    ) -> list[Claim]:
+        """Lease up to `most` shards that nobody holds: pending ones; where none is, those whose lease has run out.
 
         Args:
             run_id: the run.
@@ -48,30 +52,20 @@ class LeaseWriter(Writing):
             most: how many at most; [] comes back where none is free.
             lease_seconds: the lease ends so many seconds after `now` unless it is renewed.
             now: the time.
+            objects: take no further shard once those taken are expected to hold so many objects; 0 sets no bound.
         """
-        table = schema.shard
-        expires = now + timedelta(seconds=lease_seconds)
-        claims = []
+        taken = partial(_lease, run_id=run_id, owner=owner, expires=now + timedelta(seconds=lease_seconds))
+        asked = {"of_run": run_id, "most": most, "at": now}
+        with self._change(appends=False) as connection:
+            rows = within(connection.execute(FREE, asked).all(), objects)
+            if rows:
+                return taken(connection, rows)
         with self._change() as connection:
-            for row in connection.execute(free_shards(run_id, most=most, now=now)).all():
-                check_move(ShardState(row.state), ShardState.LEASED, f"shard {row.shard_id}")
-                if row.state == ShardState.LEASED.value:
-                    told = {"run": run_id, "shard": row.shard_id, "from": row.owner, "by": owner}
-                    append(connection, "shard.taken-over", told, now=now)
-                shard = decode(CopyShard, row.body)
-                claim = Claim(run_id, shard, owner, row.fence + 1, row.attempt + 1, expires)
-                values = {
-                    "state": ShardState.LEASED.value,
-                    "owner": owner,
-                    "expires": expires,
-                    "fence": claim.fence,
-                    "attempt": claim.attempt,
-                }
-                here = (table.c.run_id == run_id) & (table.c.shard_id == row.shard_id)
-                connection.execute(update(table).where(here).values(values))
-                claims.append(claim)
-            _see(connection, run_id, now)
-        return claims
+            rows = within(connection.execute(RUN_OUT, asked).all(), objects)
+            for row in rows:
+                told = {"run": run_id, "shard": row.shard_id, "from": row.owner, "by": owner}
+                append(connection, "shard.taken-over", told, now=now)
+            return taken(connection, rows)
 
     def renew(self, claim: Claim, *, lease_seconds: float, now: datetime) -> Claim:
         """Lengthen a lease; it may have run out, as long as nobody took the shard.
@@ -79,11 +73,17 @@ class LeaseWriter(Writing):
         Raises:
             LostLease: another worker holds the shard now.
         """
+        renewed = self.renew_all([claim], lease_seconds=lease_seconds, now=now)
+        if not renewed:
+            raise _lost(claim)
+        return renewed[0]
+
+    def renew_all(self, claims: Sequence[Claim], *, lease_seconds: float, now: datetime) -> list[Claim]:
+        """Lengthen the leases that are still held, as `renew`; those that others have taken are left out."""
         expires = now + timedelta(seconds=lease_seconds)
-        with self._change() as connection:
-            self._update_held(connection, claim, {"expires": expires})
-            _see(connection, claim.run_id, now)
-        return Claim(claim.run_id, claim.shard, claim.owner, claim.fence, claim.attempt, expires)
+        with self._change(appends=False) as connection:
+            kept = [one for one in claims if connection.execute(_RENEW, _held(one) | {"until": expires}).rowcount]
+        return [replace(one, expires=expires) for one in kept]
 
     def finish(self, claim: Claim, *, tally: Tally, manifest: str, manifest_hash: str, now: datetime) -> ShardState:
         """Record a worked-through shard with its evidence.
@@ -121,10 +121,13 @@ class LeaseWriter(Writing):
         Raises:
             LostLease: another worker holds it now.
         """
-        with self._change() as connection:
-            values = {"state": ShardState.PENDING.value, "owner": "", "expires": None}
-            self._update_held(connection, claim, values)
-            _see(connection, claim.run_id, now)
+        if not self.release_all([claim], now=now):
+            raise _lost(claim)
+
+    def release_all(self, claims: Sequence[Claim], *, now: datetime) -> int:
+        """Give back the shards that are still held, as `release`; returns how many those were."""
+        with self._change(appends=False) as connection:
+            return sum(connection.execute(_RELEASE, _held(claim)).rowcount for claim in claims)
 
     def _close(
         self,
@@ -146,49 +149,110 @@ class LeaseWriter(Writing):
             "manifest": manifest,
             "manifest_hash": manifest_hash,
         }
-        values: dict[str, Any] = {
-            "state": state.value,
-            "expires": None,
-            "tally": compact_json(tally),
-            "reason": reason,
-        }
+        values = _held(claim) | {"new_state": state.value, "new_tally": compact_json(tally), "new_reason": reason}
+        check_move(ShardState.LEASED, state, f"shard {claim.shard.id}")
         with self._change() as connection:
-            check_move(ShardState.LEASED, state, f"shard {claim.shard.id}")
+            event = append(connection, f"shard.{state.value}", told, now=now)
             if manifest:
-                event = append(connection, f"shard.{state.value}", told, now=now)
-                values |= {"manifest": manifest, "manifest_hash": manifest_hash, "closed": event.number}
-            else:
-                append(connection, f"shard.{state.value}", told, now=now)
-            self._update_held(connection, claim, values)
-            _see(connection, claim.run_id, now)
-
-    @staticmethod
-    def _update_held(connection: Connection, claim: Claim, values: dict[str, Any]) -> None:
-        """Change a shard only as long as `claim` holds it; raising undoes the whole change."""
-        table = schema.shard
-        held = update(table).where(
-            table.c.run_id == claim.run_id,
-            table.c.shard_id == claim.shard.id,
-            table.c.state == ShardState.LEASED.value,
-            table.c.owner == claim.owner,
-            table.c.fence == claim.fence,
-        )
-        if connection.execute(held.values(values)).rowcount != 1:
-            raise LostLease(f"{claim.owner} no longer holds {claim.shard.id} of run {claim.run_id}")
+                values |= {"new_manifest": manifest, "new_hash": manifest_hash, "event": event.number}
+            if connection.execute(_CLOSE_WITH if manifest else _CLOSE, values).rowcount != 1:
+                # Raising undoes the whole change, the event too.
+                raise _lost(claim)
 
 
-def free_shards(run_id: str, *, most: int, now: datetime) -> Select[Any]:
-    """Shards that may be claimed, in order: pending ones, and those whose lease has run out.
+_TABLE = schema.shard
+_THIS = (_TABLE.c.run_id == bindparam("of_run")) & (_TABLE.c.shard_id == bindparam("of_shard"))
+_HELD = update(_TABLE).where(
+    _THIS,
+    _TABLE.c.state == ShardState.LEASED.value,
+    _TABLE.c.owner == bindparam("by"),
+    _TABLE.c.fence == bindparam("at_fence"),
+)
+"""Changes a shard only as long as a claim holds it."""
 
-    Rows that another transaction holds are passed over (PostgreSQL); SQLite has one writer at a time.
-    """
-    table = schema.shard
-    free = or_(
-        table.c.state == ShardState.PENDING.value,
-        (table.c.state == ShardState.LEASED.value) & (table.c.expires < now),
+# Statements are made once: putting one together costs SQLAlchemy more than SQLite takes to carry it out.
+FREE = (
+    select(_TABLE)
+    .where(_TABLE.c.run_id == bindparam("of_run"), _TABLE.c.state == ShardState.PENDING.value)
+    .order_by(_TABLE.c.position)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+"""Pending shards, in order. Rows that another transaction holds are passed over (PostgreSQL); SQLite has one writer."""
+RUN_OUT = (
+    select(_TABLE)
+    .where(
+        _TABLE.c.run_id == bindparam("of_run"),
+        _TABLE.c.state == ShardState.LEASED.value,
+        _TABLE.c.expires < bindparam("at"),
     )
-    query = select(table).where(table.c.run_id == run_id, free).order_by(table.c.position).limit(most)
-    return query.with_for_update(skip_locked=True)
+    .order_by(_TABLE.c.position)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+"""Likewise the shards whose lease has run out."""
+_LEASE = (
+    update(_TABLE)
+    .where(_THIS)
+    .values(
+        state=ShardState.LEASED.value,
+        owner=bindparam("by"),
+        expires=bindparam("until"),
+        fence=bindparam("new_fence"),
+        attempt=bindparam("new_attempt"),
+    )
+)
+_RENEW = _HELD.values(expires=bindparam("until"))
+_RELEASE = _HELD.values(state=ShardState.PENDING.value, owner="", expires=None)
+_CLOSE = _HELD.values(
+    state=bindparam("new_state"), expires=None, tally=bindparam("new_tally"), reason=bindparam("new_reason")
+)
+_CLOSE_WITH = _CLOSE.values(
+    manifest=bindparam("new_manifest"), manifest_hash=bindparam("new_hash"), closed=bindparam("event")
+)
+
+
+def within(rows: Sequence[Row[Any]], objects: int) -> list[Row[Any]]:
+    """The first of `rows` until they are expected to hold `objects` objects; all for 0, and never none."""
+    kept: list[Row[Any]] = []
+    expected = 0
+    for row in rows:
+        if kept and 0 < objects <= expected:
+            break
+        kept.append(row)
+        expected += decode(CopyShard, row.body).objects
+    return kept
+
+
+def _lease(
+    connection: Connection, rows: Sequence[Row[Any]], *, run_id: str, owner: str, expires: datetime
+) -> list[Claim]:
+    claims = []
+    for row in rows:
+        check_move(ShardState(row.state), ShardState.LEASED, f"shard {row.shard_id}")
+        claims.append(Claim(run_id, decode(CopyShard, row.body), owner, row.fence + 1, row.attempt + 1, expires))
+    if claims:
+        connection.execute(_LEASE, [_leased(claim) for claim in claims])
+    return claims
+
+
+def _leased(claim: Claim) -> dict[str, Any]:
+    return {
+        "of_run": claim.run_id,
+        "of_shard": claim.shard.id,
+        "by": claim.owner,
+        "until": claim.expires,
+        "new_fence": claim.fence,
+        "new_attempt": claim.attempt,
+    }
+
+
+def _held(claim: Claim) -> dict[str, Any]:
+    return {"of_run": claim.run_id, "of_shard": claim.shard.id, "by": claim.owner, "at_fence": claim.fence}
+
+
+def _lost(claim: Claim) -> LostLease:
+    return LostLease(f"{claim.owner} no longer holds {claim.shard.id} of run {claim.run_id}")
 
 
 def _why_not_done(tally: Tally) -> str:
@@ -200,11 +264,6 @@ def _why_not_done(tally: Tally) -> str:
     if tally.failed:
         return f"{tally.failed} of {tally.listed} objects failed; the manifest names them."
     return ""
-
-
-def _see(connection: Connection, run_id: str, now: datetime) -> None:
-    """The run's sign of life, for machines that cannot look at its process."""
-    connection.execute(update(schema.run).where(schema.run.c.id == run_id).values(seen=now))
 
 
 def _row(run_id: str, position: int, shard: CopyShard) -> dict[str, Any]:

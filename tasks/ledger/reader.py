@@ -19,12 +19,13 @@ from mappings.model import Assessment
 from mappings.objects import Tally
 from mappings.plan import CopyShard, Plan
 from mappings.plan_text import plan_from_json
-from mappings.runs import RunKind, RunRecord, ShardRecord
+from mappings.runs import RunKind, RunRecord, ShardRecord, WorkerRecord
 from mappings.shards import Span, newest_cover
 from mappings.states import RunState, ShardState, StepState
 from tasks.ledger import schema
 from tasks.ledger.assessments import StoredResources, load_assessment, scope_of
 from tasks.ledger.transactions import viewing
+from tasks.ledger.workers import worker_of
 
 _PAGE = 2000
 _EVIDENCE_RUNS = (RunKind.MIGRATE.value, RunKind.RESYNC.value, RunKind.CUTOVER.value)
@@ -49,6 +50,15 @@ class ManifestRef:
     manifest: str
     """Path relative to the migration folder."""
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One shard that a worker holds."""
+
+    shard_id: str
+    owner: str
+    expires: datetime
 
 
 class LedgerReader:
@@ -140,9 +150,12 @@ class LedgerReader:
         return plan_from_json(rows[0].body, origin=f"Plan {rows[0].id}")
 
     def latest_plan(self) -> Plan | None:
-        """The plan saved last; raises as `plan`."""
-        rows = self._all(select(schema.plan.c.id).order_by(schema.plan.c.saved.desc()).limit(1))
-        return self.plan(rows[0].id) if rows else None
+        """The plan saved last, but for those that are a part of another for one run; raises as `plan`."""
+        for row in self._all(select(schema.plan.c.id).order_by(schema.plan.c.saved.desc())):
+            plan = self.plan(row.id)
+            if not plan.narrows:
+                return plan
+        return None
 
     def steps(self, plan_id: str) -> dict[str, StepState]:
         """State of each step of a plan, in its order. Shards are not in it: they have a state per run."""
@@ -163,6 +176,20 @@ class LedgerReader:
         counts = dict.fromkeys(ShardState, 0)
         counts.update({ShardState(row.state): row.shards for row in self._all(query)})
         return counts
+
+    def leases(self, run_id: str) -> list[Lease]:
+        """Shards of a run that somebody holds, in the plan's order."""
+        table = schema.shard
+        query = select(table.c.shard_id, table.c.owner, table.c.expires).where(
+            table.c.run_id == run_id, table.c.state == ShardState.LEASED.value
+        )
+        return [Lease(row.shard_id, row.owner, row.expires) for row in self._all(query.order_by(table.c.position))]
+
+    def workers(self, run_id: str) -> list[WorkerRecord]:
+        """Every worker process that a run has had, the earliest first, each as its last sign of life tells."""
+        table = schema.worker
+        query = select(table).where(table.c.run_id == run_id).order_by(table.c.started, table.c.owner)
+        return [worker_of(row) for row in self._all(query)]
 
     def tally(self, run_id: str) -> Tally:
         """Sum over the shards of a run, of each the newest attempt that ended."""
@@ -198,10 +225,15 @@ class LedgerReader:
         query = select(table).where(table.c.manifest != "").order_by(table.c.closed)
         return [ManifestRef(row.run_id, row.shard_id, row.manifest, row.manifest_hash) for row in self._all(query)]
 
-    def events(self, kind: str = "") -> Iterator[Event]:
-        """Events of one kind, or all, oldest first; read in pages, so that a long chain needs no memory."""
+    def events(self, kind: str = "", *, after: int = 0) -> Iterator[Event]:
+        """Events of one kind, or all, oldest first; read in pages, so that a long chain needs no memory.
+
+        Args:
+            kind: "" for every kind.
+            after: number of an event; only those behind it.
+        """
         table = schema.chain
-        last = 0
+        last = after
         while True:
             query = select(table).where(table.c.number > last).order_by(table.c.number).limit(_PAGE)
             if kind:

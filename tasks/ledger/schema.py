@@ -25,8 +25,8 @@ from mappings.codec import utc_text
 from mappings.runs import RunKind
 from mappings.states import RunState, ShardState, StepState
 
-SCHEMA_VERSION = 2
-"""2 has more tables than 1 and nothing else; a ledger of 1 gets them when it is opened."""
+SCHEMA_VERSION = 3
+"""Each has more tables and indexes than the one before and nothing else; an older ledger gets them when opened."""
 
 tables = MetaData()
 
@@ -165,6 +165,21 @@ shard = Table(
 )
 """`closed` is the number of the event that recorded `manifest`, 0 where there is none: newest is highest."""
 
+worker = Table(
+    "worker",
+    tables,
+    Column("run_id", String(64), primary_key=True),
+    Column("owner", String(255), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Utc, nullable=False),
+    Column("seen", Utc, nullable=False),
+    Column("ended", Utc),
+    # Its counters, paces and shards: looked at, never searched.
+    Column("body", Text, nullable=False),
+)
+"""One row per worker process and run, written over at each sign of life; who did what for good stands in the events."""
+
 chain = Table(
     "event",
     tables,
@@ -178,12 +193,26 @@ chain = Table(
 )
 
 
+event_by_kind = Index("event_by_kind", chain.c.kind, chain.c.number)
+
+
 @event.listens_for(chain, "after_create")
 def _only_append(_target: Table, connection: Connection, **_kw: object) -> None:
     """The chain shows an alteration; this keeps our own code from making one."""
-    if connection.dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER event_no_{verb.lower()} BEFORE {verb} ON event "
-                "BEGIN SELECT RAISE(ABORT, 'events are only appended'); END"
-            )
+    for statement in _ONLY_APPEND[connection.dialect.name]:
+        connection.exec_driver_sql(statement)
+
+
+_ONLY_APPEND = {
+    "sqlite": [
+        f"CREATE TRIGGER event_no_{verb.lower()} BEFORE {verb} ON event "
+        "BEGIN SELECT RAISE(ABORT, 'events are only appended'); END"
+        for verb in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION event_only_appended() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'events are only appended'; END $$",
+        "CREATE TRIGGER event_only_append BEFORE UPDATE OR DELETE OR TRUNCATE ON event "
+        "FOR EACH STATEMENT EXECUTE FUNCTION event_only_appended()",
+    ],
+}

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -23,8 +23,11 @@ from tasks.ledger.writer import LedgerWriter
 _BUSY_SECONDS = 30.0
 """How long a SQLite connection waits for another's transaction."""
 
-_ONLY_FEWER_TABLES = 1
-"""Schema version that differs from today's by tables that it lacks."""
+_ONLY_FEWER_TABLES = (1, 2)
+"""Schema versions that differ from today's by tables and indexes that they lack."""
+
+_MAKING = 0x676F766C
+"""Number of the PostgreSQL lock under which tables are made: two machines may open a new ledger at once."""
 
 
 class Ledger:
@@ -133,6 +136,8 @@ def _ensure_schema(engine: Engine, place: str, *, create: bool) -> None:
     if engine.dialect.name == "sqlite":
         _use_wal(engine)
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
         if not inspect(connection).has_table(schema.ledger.name):
             if not create:
                 raise FixTheInput(f"There is no ledger in {place}.", next_step="Run `govlift inventory` first.")
@@ -140,8 +145,9 @@ def _ensure_schema(engine: Engine, place: str, *, create: bool) -> None:
             row = {"one": 1, "schema_version": schema.SCHEMA_VERSION, "events": 0, "head": GENESIS}
             connection.execute(insert(schema.ledger).values(row))
         version = connection.execute(select(schema.ledger.c.schema_version)).scalar_one()
-        if version == _ONLY_FEWER_TABLES:
+        if version in _ONLY_FEWER_TABLES:
             schema.tables.create_all(connection)
+            schema.event_by_kind.create(connection, checkfirst=True)
             connection.execute(update(schema.ledger).values(schema_version=schema.SCHEMA_VERSION))
             version = schema.SCHEMA_VERSION
     if version != schema.SCHEMA_VERSION:

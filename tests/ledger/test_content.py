@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -17,13 +16,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from mappings.errors import AskForApproval, DoNotTrust, ExitCode, FixTheInput, ResumeLater
 from mappings.model import Gap, Resource
 from mappings.plan import LeftOut
 from mappings.planning import make_plan
-from mappings.runs import RunKind
+from mappings.runs import RunKind, WorkerRecord
 from mappings.states import StepState, VerdictKind
 from tasks.ledger import IllegalMove, Ledger, LedgerReader, ledger_url, open_ledger, schema
 from tasks.spool import Spool
@@ -44,12 +43,15 @@ OTHER = "99999999-9999-9999-9999-999999999999"
 
 
 def edit(ledger: Ledger, statement: str, *values: object) -> None:
-    """Change the file as somebody with an SQLite shell would."""
-    with sqlite3.connect(ledger.place) as raw:
-        raw.execute("DROP TRIGGER IF EXISTS event_no_update")
-        raw.execute("DROP TRIGGER IF EXISTS event_no_delete")
-        raw.execute(statement, values)
-    raw.close()
+    """Change the tables as somebody with the shell of the database would."""
+    with ledger.writer._engine.begin() as raw:
+        if raw.dialect.name == "sqlite":
+            raw.exec_driver_sql("DROP TRIGGER IF EXISTS event_no_update")
+            raw.exec_driver_sql("DROP TRIGGER IF EXISTS event_no_delete")
+        else:
+            raw.exec_driver_sql("DROP TRIGGER IF EXISTS event_only_append ON event")
+            statement = statement.replace("?", "%s")
+        raw.exec_driver_sql(statement, values)
 
 
 class TestIdentity:
@@ -136,14 +138,19 @@ class TestAssessments:
         assert ledger.reader.assessment_before(runs[0]) is ledger.reader.assessment_before(runs[1]) is None
         assert ledger.reader.assessment_before("no such run") is None
 
-    def test_a_ledger_of_the_first_schema_gets_the_tables_it_lacks(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_a_ledger_of_an_older_schema_gets_the_tables_it_lacks(self, url: str, version: int) -> None:
         store = account("hollisdata")
         plain = assessment([(store, verdict(store))])
         saved = replace(plain, inventory=replace(plain.inventory, governance=(replace(store, type="Lock"),)))
-        with open_ledger(ledger_url(tmp_path)) as old:
-            edit(old, "DROP TABLE governance")
-            edit(old, "UPDATE ledger SET schema_version = 1")
-        with open_ledger(ledger_url(tmp_path)) as opened:
+        with open_ledger(url) as old:
+            for table in ("governance", "worker")[version - 1 :]:
+                edit(old, f"DROP TABLE {table}")
+            edit(old, "DROP INDEX event_by_kind")
+            edit(old, f"UPDATE ledger SET schema_version = {version}")
+        with open_ledger(url) as opened:
+            opened.writer.worker_seen(WorkerRecord("r", "here:1:0", "here", 1, NOW, NOW))
+            assert [one.owner for one in opened.reader.workers("r")] == ["here:1:0"]
             opened.writer.save_assessment(opened.writer.begin_run(RunKind.ASSESS, now=NOW), saved)
             assert opened.reader.assessment() == saved
 
@@ -215,7 +222,7 @@ class TestPlans:
 
     def test_an_unknown_state_cannot_be_stored(self, ledger: Ledger) -> None:
         ledger.writer.save_plan(a_plan())
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(IntegrityError):
             edit(ledger, "UPDATE step SET state = 'finished'")
 
 
@@ -341,14 +348,14 @@ class TestReaders:
 
 
 class TestFiles:
-    def test_opened_again_it_is_the_same(self, tmp_path: Path) -> None:
-        with open_ledger(ledger_url(tmp_path)) as ledger:
+    def test_opened_again_it_is_the_same(self, url: str) -> None:
+        with open_ledger(url) as ledger:
             run_id = ledger.writer.begin_run(RunKind.ASSESS, now=NOW)
-        with open_ledger(ledger_url(tmp_path), create=False) as ledger:
+        with open_ledger(url, create=False) as ledger:
             assert ledger.reader.run(run_id).id == run_id
 
-    def test_only_its_owner_may_read_it(self, ledger: Ledger) -> None:
-        assert stat.S_IMODE(Path(ledger.place).stat().st_mode) == 0o600
+    def test_only_its_owner_may_read_it(self, file_ledger: Ledger) -> None:
+        assert stat.S_IMODE(Path(file_ledger.place).stat().st_mode) == 0o600
 
     @pytest.mark.parametrize(
         ("spoil", "error"),
@@ -378,19 +385,24 @@ class TestFiles:
             open_ledger(url)
         assert "hunter2" not in told.value.sentence + told.value.next_step
 
-    def test_another_version_is_said(self, ledger: Ledger) -> None:
+    def test_another_version_is_said(self, ledger: Ledger, url: str) -> None:
         edit(ledger, "UPDATE ledger SET schema_version = 99")
         with pytest.raises(FixTheInput, match="99"):
-            open_ledger(f"sqlite:///{ledger.place}")
+            open_ledger(url)
 
-    def test_a_full_disk_is_resumable(self, ledger: Ledger) -> None:
-        with ledger.writer._engine.connect() as connection:
+    def test_a_reader_cannot_write(self, ledger: Ledger) -> None:
+        """Breaks when readers get the engine that writes."""
+        with pytest.raises(DBAPIError), ledger.reader._engine.begin() as connection:
+            connection.execute(insert(schema.migration).values(one=1, identity="{}", settings_hash="", claimed=NOW))
+
+    def test_a_full_disk_is_resumable(self, file_ledger: Ledger) -> None:
+        with file_ledger.writer._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA max_page_count = 1")
         with pytest.raises(ResumeLater) as told:
             for _ in range(200):
-                ledger.writer.record("note.made", {"text": "x" * 4000}, now=NOW)
+                file_ledger.writer.record("note.made", {"text": "x" * 4000}, now=NOW)
         assert told.value.exit_code == ExitCode.RESUMABLE
-        assert ledger.reader.check_chain() == [], "what was refused left nothing behind"
+        assert file_ledger.reader.check_chain() == [], "what was refused left nothing behind"
 
     def test_a_locked_ledger_is_resumable(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tasks.ledger.store._BUSY_SECONDS", 0.05)
@@ -401,8 +413,8 @@ class TestFiles:
             assert other.reader.runs() == []
 
     @pytest.mark.slow
-    def test_processes_may_open_a_new_ledger_at_once(self, tmp_path: Path) -> None:
-        code = f"from tasks.ledger import open_ledger; open_ledger({ledger_url(tmp_path)!r}).close()"
+    def test_processes_may_open_a_new_ledger_at_once(self, url: str) -> None:
+        code = f"from tasks.ledger import open_ledger; open_ledger({url!r}).close()"
         root = Path(__file__).resolve().parents[2]
         children = [
             subprocess.Popen([sys.executable, "-c", code], cwd=root, stderr=subprocess.PIPE, text=True)

@@ -7,17 +7,21 @@ import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Select
 from sqlalchemy.dialects import postgresql
 
 from mappings.errors import TryLater
 from mappings.objects import Tally
-from mappings.runs import Claim, RunKind
+from mappings.runs import Claim, RunKind, WorkerRecord
 from mappings.states import RunState, ShardState
-from tasks.ledger import IllegalMove, Ledger, LostLease, ledger_url, open_ledger
-from tasks.ledger.leases import free_shards
+from tasks.ledger import IllegalMove, Ledger, LostLease, open_ledger
+from tasks.ledger.leases import FREE, RUN_OUT
 from tasks.ledger.owners import SILENCE, is_alive, own_name
 from tests.ledger.build import NOW, WHOLE, later, shard
 
@@ -49,9 +53,8 @@ def test_claims_come_in_the_plans_order_and_never_twice(ledger: Ledger) -> None:
 
 
 @pytest.mark.slow
-def test_threads_never_get_the_same_shard(tmp_path: Path) -> None:
+def test_threads_never_get_the_same_shard(url: str) -> None:
     """Breaks when `BEGIN IMMEDIATE` becomes `BEGIN`: claims then fail as locked, or hand a shard out twice."""
-    url = ledger_url(tmp_path)
     with open_ledger(url) as ledger:
         run_id = open_run(ledger, 60)
     start = threading.Barrier(8)
@@ -144,13 +147,11 @@ def test_failed_shards_wait_for_the_run_to_be_taken_up(ledger: Ledger) -> None:
     assert ledger.reader.shard_states(run_id)[ShardState.DONE] == 1
 
 
-def test_a_run_of_a_killed_process_goes_on_at_once(tmp_path: Path) -> None:
+def test_a_run_of_a_killed_process_goes_on_at_once(url: str) -> None:
     """Breaks when resume waits for the lease (an hour here) or re-opens what was finished."""
-    url = ledger_url(tmp_path)
     child = f"""
 import os, sys
 from tasks.ledger import open_ledger
-from tasks.ledger.leases import free_shards
 from tasks.ledger.owners import own_name
 from mappings.objects import Tally
 from mappings.runs import RunKind
@@ -225,7 +226,7 @@ def test_a_silent_run_of_another_host_counts_as_stopped(ledger: Ledger, monkeypa
         elsewhere.setattr("socket.gethostname", lambda: "other-host")
         run_id = open_run(ledger, 1)
     just = SILENCE.total_seconds()
-    claim_one(ledger, run_id, owner="other-host:1:a", at=100)
+    ledger.writer.run_seen(run_id, now=later(100))
     assert ledger.writer.close_stale_runs(later(just + 99)) == []
     assert ledger.writer.close_stale_runs(later(just + 101)) == [run_id]
 
@@ -241,10 +242,10 @@ def test_owners_tell_the_living_from_the_dead() -> None:
     assert is_alive(f"another-host:{ended.pid}@1:w"), "nobody here can know"
 
 
-def test_postgresql_passes_over_what_others_are_claiming() -> None:
+@pytest.mark.parametrize("statement", [FREE, RUN_OUT])
+def test_postgresql_passes_over_what_others_are_claiming(statement: Select[Any]) -> None:
     """Breaks when the claim waits for, or takes, rows that another transaction holds."""
-    text = str(free_shards("r", most=5, now=NOW).compile(dialect=postgresql.dialect()))
-    assert text.endswith("FOR UPDATE SKIP LOCKED")
+    assert str(statement.compile(dialect=postgresql.dialect())).endswith("FOR UPDATE SKIP LOCKED")
 
 
 def test_opening_shards_again_keeps_their_states(ledger: Ledger) -> None:
@@ -252,3 +253,77 @@ def test_opening_shards_again_keeps_their_states(ledger: Ledger) -> None:
     finish(ledger, claim_one(ledger, run_id))
     ledger.writer.open_shards(run_id, [shard(number) for number in range(3)])
     assert [record.state.value for record in ledger.reader.shards(run_id)] == ["done", "pending", "pending"]
+
+
+def test_a_batch_is_about_one_shards_worth_of_objects(ledger: Ledger) -> None:
+    """Each shard is expected to hold 10 objects: small ones come together, and a large one comes alone."""
+    run_id = open_run(ledger, 9)
+    taken = [
+        len(ledger.writer.claim(run_id, owner="here:1:a", most=4, lease_seconds=60, now=NOW, objects=objects))
+        for objects in (25, 10, 1, 0)
+    ]
+    assert taken == [3, 1, 1, 4]
+
+
+def test_waiting_shards_of_a_batch_are_kept_or_given_back_together(ledger: Ledger) -> None:
+    """What another has taken is left out, and is not given back for it."""
+    run_id = open_run(ledger, 3)
+    batch = ledger.writer.claim(run_id, owner="here:1:a", most=3, lease_seconds=10, now=NOW)
+    (taken,) = ledger.writer.claim(run_id, owner="here:1:b", most=1, lease_seconds=60, now=later(11))
+    kept = ledger.writer.renew_all(batch, lease_seconds=60, now=later(12))
+    assert [claim.shard.id for claim in kept] == [claim.shard.id for claim in batch[1:]]
+    assert ledger.writer.release_all(batch, now=later(13)) == 2
+    assert [lease.owner for lease in ledger.reader.leases(run_id)] == ["here:1:b"]
+    finish(ledger, taken, at=14)
+
+
+def test_workers_leave_a_record_and_two_events(ledger: Ledger) -> None:
+    run_id = open_run(ledger, 1)
+    first = WorkerRecord(run_id, "here:7:0", "here", 7, NOW, NOW)
+    ledger.writer.worker_seen(first)
+    busy = replace(first, seen=later(2), objects=5, bytes=70, in_flight={"gov": 16}, shards=("shard/a/b/00000",))
+    ledger.writer.worker_seen(busy)
+    assert ledger.reader.workers(run_id) == [busy]
+    ended = replace(busy, seen=later(4), ended=later(4), shards=())
+    ledger.writer.worker_seen(ended)
+    assert ledger.reader.workers(run_id) == [ended]
+    assert [event.kind for event in ledger.reader.events()] == ["run.begun", "worker.joined", "worker.left"]
+    assert [event.kind for event in ledger.reader.events("worker.left", after=2)] == ["worker.left"]
+
+
+@pytest.mark.slow
+def test_killed_processes_lose_no_shard_and_break_no_chain(url: str) -> None:
+    """Four processes drain; two are killed between claim and finish. Breaks where a claim or an event is not whole."""
+    with open_ledger(url) as ledger:
+        run_id = open_run(ledger, 200)
+    root = Path(__file__).resolve().parents[2]
+    drain = f"""
+import sys
+from tasks.ledger import open_ledger
+from tasks.ledger.owners import own_name
+from tests.ledger.build import NOW, WHOLE
+with open_ledger({url!r}) as ledger:
+    while claims := ledger.writer.claim({run_id!r}, owner=own_name(), most=3, lease_seconds=3600, now=NOW):
+        for claim in claims:
+            ledger.writer.finish(claim, tally=WHOLE, manifest=claim.shard.id, manifest_hash="0", now=NOW)
+            print(claim.shard.id, flush=True)
+"""
+    begin = partial(subprocess.Popen, [sys.executable, "-c", drain], cwd=root, stdout=subprocess.PIPE, text=True)
+    children: list[subprocess.Popen[str]] = []
+    for _ in range(2):
+        doomed = begin()
+        # At its first word it holds two more shards, and is about to finish one of them.
+        assert doomed.stdout is not None and doomed.stdout.readline()
+        children += [begin(), doomed]
+        doomed.kill()
+    for child in children:
+        child.communicate(timeout=60)
+    with open_ledger(url) as ledger:
+        ledger.writer.release_dead(run_id, now=later(1))
+        while claims := ledger.writer.claim(run_id, owner="here:1:z", most=9, lease_seconds=60, now=later(1)):
+            for claim in claims:
+                finish(ledger, claim, at=2)
+        assert ledger.reader.shard_states(run_id)[ShardState.DONE] == 200
+        done = Counter(event.detail["shard"] for event in ledger.reader.events("shard.done"))
+        assert set(done.values()) == {1} and len(done) == 200
+        assert ledger.reader.check_chain() == []
