@@ -5,7 +5,7 @@ Blocks compose: the CRC of a whole blob follows from the CRCs and lengths of its
 
 from __future__ import annotations
 
-import base64
+import binascii
 
 from awscrt import checksums
 
@@ -39,7 +39,12 @@ def to_bytes(value: int) -> bytes:
 
 def to_text(value: int) -> str:
     """Base64, as it stands in a header and in the evidence."""
-    return base64.b64encode(to_bytes(value)).decode("ascii")
+    return as_text(to_bytes(value))
+
+
+def as_text(raw: bytes) -> str:
+    """Base64 of the eight bytes that the service sent."""
+    return binascii.b2a_base64(raw, newline=False).decode("ascii")
 
 
 def from_bytes(raw: bytes) -> int:

@@ -35,6 +35,8 @@ class Landed:
     """Composed of what the target service computed; None where it sent none."""
     sha256: str = ""
     """Of all bytes in order; "" where they did not all pass, in order."""
+    version_id: str = ""
+    """Version id that the target gave."""
 
 
 async def move(bench: Bench, item: ListedObject, route: Route, if_match: str | None) -> Landed:
@@ -121,6 +123,7 @@ class Account:
             self._source.value(self._size) if self._source_known else None,
             self._target.value(self._size) if self._target_known else None,
             self._sha.hexdigest() if self._hashed else "",
+            written.version_id,
         )
 
 
@@ -136,7 +139,9 @@ async def _pull_block_blob(bench: Bench, item: ListedObject, if_match: str | Non
             if wrong.code != "Md5Mismatch":
                 raise
             return await _pull_in_blocks(bench, item, if_match)
-        return Landed(written.etag, written.request_id, Route.PULL, target_crc=_crc_of(written))
+        return Landed(
+            written.etag, written.request_id, Route.PULL, target_crc=_crc_of(written), version_id=written.version_id
+        )
     return await _pull_in_blocks(bench, item, if_match)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from mappings.delta import NOT_OURS
@@ -58,10 +59,16 @@ class Delivery:
         self.wrote = False
         """Whether a write was tried, so that the target may hold something of ours."""
         self._damaged = 0
+        self._patient = 0
+        """Starts that do not count, because the service only asked for patience."""
+        self._wait_until = 0.0
         self._tried: list[ListedObject] = []
 
-    async def run(self) -> Delivered:
+    async def run(self, first: ObjectError | None = None) -> Delivered:
         """Copy until it is there and proved.
+
+        Args:
+            first: how a first start, made elsewhere, went wrong; it counts as one.
 
         Raises:
             LeftOut: it is no longer an object to copy.
@@ -70,20 +77,28 @@ class Delivery:
         while True:
             self.attempts += 1
             try:
-                return await self._once()
-            except ObjectError as wrong:
-                if self.attempts >= self.bench.rules.attempts:
-                    raise _for_good(wrong, self.attempts) from None
-                settled = await self._settle(wrong)
-                if settled is not None:
-                    return settled
+                if first is None:
+                    return await self._once()
+                wrong, first = first, None
+                self._remember(adapted(self.item, self.bench.features).item)
+            except ObjectError as caught:
+                wrong = caught
+            if self.attempts - self._patient >= self.bench.rules.attempts and not self._may_wait(wrong):
+                raise _for_good(wrong, self.attempts) from None
+            settled = await self._settle(wrong)
+            if settled is not None:
+                return settled
+
+    def _remember(self, item: ListedObject) -> None:
+        """Keep what was tried: the target may hold it from now on."""
+        if not self._tried or self._tried[-1] != item:
+            self._tried = [*self._tried[-3:], item]
+        self.wrote = True
 
     async def _once(self) -> Delivered:
         bench = self.bench
         fit = adapted(self.item, bench.features)
-        if not self._tried or self._tried[-1] is not fit.item:
-            self._tried = [*self._tried[-3:], fit.item]
-        self.wrote = True
+        self._remember(fit.item)
         landed = await move(bench, fit.item, self.route, self.if_match)
         self.if_match = landed.etag
         proof = await prove(bench, fit.item, landed)
@@ -114,7 +129,7 @@ class Delivery:
     async def _list_again(self, wrong: ObjectError) -> None:
         if wrong.code in ("ContainerNotFound", "ResourceNotFound", "AccountNotFound"):
             raise ObjectRefused(wrong.sentence, code=wrong.code, status=wrong.status)
-        fresh = await self.bench.at_source(self.item.name, self.item.snapshot)
+        fresh = await self.bench.at_source(self.item.name, self.item.snapshot, self.item.key.version)
         if fresh is None:
             raise LeftOut("Deleted at the source during the copy.", code="DeletedMeanwhile")
         if reason := self.bench.rules.left_out(fresh):
@@ -131,10 +146,19 @@ class Delivery:
         routes.refused(*pair, self.item.name, wrong.sentence, of_pair=wrong.code != COPY_SOURCE_TOO_LONG)
         self.route = Route.STREAM
 
+    def _may_wait(self, wrong: ObjectError) -> bool:
+        """Whether this start does not count: the service throttles, and has not done so for too long."""
+        if not isinstance(wrong, SlowDown) or wrong.status not in (429, 503):
+            return False
+        now = time.monotonic()
+        self._wait_until = self._wait_until or now + self.bench.rules.patience
+        self._patient += now < self._wait_until
+        return now < self._wait_until
+
     async def _wait(self, wrong: SlowDown) -> None:
         self.bench.pace.slow()
         self.bench.progress.add(throttled=1)
-        doubled = self.bench.rules.pause * 2 ** (self.attempts - 1)
+        doubled = self.bench.rules.pause * 2 ** min(self.attempts - 1, 10)
         await asyncio.sleep(min(LONGEST_PAUSE, wrong.retry_after or doubled))
 
     async def _compare(self, wrong: CompareTarget) -> Delivered | None:

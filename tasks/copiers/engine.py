@@ -6,30 +6,29 @@ one by a bounded window only.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from mappings.objects import EvidenceRow, Tally
 from mappings.pacing import Bounds
 from mappings.plan import CopyShard
-from mappings.states import Outcome
 from tasks.copiers.base import SourceBlobs, TargetBlobs
 from tasks.copiers.bench import Bench
-from tasks.copiers.families import quick, settle_family
+from tasks.copiers.families import settle_family
 from tasks.copiers.intents import Intents, NoIntents
+from tasks.copiers.lanes import Lanes, Line
 from tasks.copiers.march import Family, ascending, march
 from tasks.copiers.pace import ByteBudget, Pace
+from tasks.copiers.plain import Job, Plain
 from tasks.copiers.routes import RouteBook
-from tasks.copiers.rows import tally_of
+from tasks.copiers.rows import Counts
 from tasks.copiers.rules import CopyRules
 from tasks.progress import Progress
 
 __all__ = ["CopyRules", "copy_shard"]
 
-_WINDOW = 8
-"""Families that may wait for an older one, in multiples of the concurrency."""
+_TELL_OBJECTS, _TELL_BYTES = 32, 8 << 20
+"""The progress is told of so many at once, whichever comes first."""
 
 
 async def copy_shard(
@@ -83,22 +82,26 @@ async def copy_shard(
 class _Run:
     def __init__(self, shard: CopyShard, bench: Bench, intents: Intents, record: Callable[[EvidenceRow], None]) -> None:
         self._shard, self._bench, self._intents, self._record = shard, bench, intents, record
-        self._ahead: deque[asyncio.Task[list[EvidenceRow]] | list[EvidenceRow]] = deque()
-        self._tally = Tally()
+        self._plain = Plain(bench)
+        self._counts = Counts()
+        self._line = Line(self._out)
+        self._told = (0, 0, 0)
 
     async def run(self, previous: Iterator[EvidenceRow]) -> Tally:
+        lanes = Lanes(self._work, self._let_loose, self._line, self._bench.pace)
+        look, add, begun = self._plain.look, self._line.add, self._intents.begun
         try:
             async for family in self._families(previous):
-                if (rows := quick(family, self._bench)) is not None:
-                    self._ahead.append(rows)
+                found = Job(family) if begun(family.name) else look(family)
+                if isinstance(found, Job):
+                    await lanes.put(found)
                 else:
-                    await self._bench.pace.enter()
-                    self._ahead.append(asyncio.create_task(self._settle(family)))
-                await self._flush(_WINDOW * self._bench.rules.concurrency)
-            await self._flush(0)
+                    add(found)
+            await lanes.drain()
         finally:
-            await self._stop()
-        return self._tally
+            await lanes.stop()
+        self._tell()
+        return self._counts.tally()
 
     def _families(self, previous: Iterator[EvidenceRow]) -> AsyncIterator[Family]:
         shard, bench = self._shard, self._bench
@@ -110,31 +113,30 @@ class _Run:
             previous,
         )
 
-    async def _settle(self, family: Family) -> list[EvidenceRow]:
-        try:
-            return await settle_family(family, self._bench, begun=self._intents.begun(family.name))
-        finally:
-            self._bench.pace.leave()
+    async def _work(self, job: Job) -> list[EvidenceRow]:
+        if job.item is not None:
+            return [await self._plain.carry(job, job.item, self._bench.clock())]
+        return await settle_family(job.family, self._bench, begun=self._intents.begun(job.family.name))
 
-    async def _flush(self, most: int) -> None:
-        """Record what is finished at the head; wait for it while more than `most` families are ahead."""
-        while self._ahead:
-            head = self._ahead[0]
-            if isinstance(head, asyncio.Task) and not head.done() and len(self._ahead) <= most:
-                return
-            rows = await head if isinstance(head, asyncio.Task) else head
-            self._ahead.popleft()
-            for row in rows:
-                self._record(row)
-                self._count(row)
+    def _let_loose(self, jobs: Sequence[Job]) -> None:
+        """Nothing of these has been written yet; from now on it may be."""
+        for job in jobs:
+            if job.item is not None:
+                self._intents.begin(job.family.name)
 
-    def _count(self, row: EvidenceRow) -> None:
-        added = tally_of(row)
-        self._tally += added
-        self._bench.progress.add(objects=added.listed, bytes=added.bytes, failed=row.outcome is Outcome.FAILED)
+    def _out(self, rows: Sequence[EvidenceRow]) -> None:
+        counts = self._counts
+        for row in rows:
+            self._record(row)
+            counts.add(row)
+        objects, size, _ = self._told
+        if counts.listed - objects >= _TELL_OBJECTS or counts.bytes - size >= _TELL_BYTES:
+            self._tell()
 
-    async def _stop(self) -> None:
-        tasks = [one for one in self._ahead if isinstance(one, asyncio.Task)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def _tell(self) -> None:
+        """Add to the progress what has been counted since the last time."""
+        counts, (objects, size, failed) = self._counts, self._told
+        self._told = (counts.listed, counts.bytes, counts.failed)
+        self._bench.progress.add(
+            objects=counts.listed - objects, bytes=counts.bytes - size, failed=counts.failed - failed
+        )

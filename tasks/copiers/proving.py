@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from mappings.errors import Corrupted, ObjectGone
+from mappings.errors import Corrupted
 from mappings.objects import ListedObject
 from mappings.states import ProofLevel, Route
 from tasks.clients import crc64
@@ -74,8 +74,9 @@ async def target_sum(bench: Bench, item: ListedObject, etag: str) -> Sum:
 async def prove(bench: Bench, item: ListedObject, landed: Landed) -> Proof:
     """Raise the proof of a transfer to `rules.proof`, as far as it has not got there by itself.
 
-    Streamed content is proved by the way (L3 where the service's CRC64 came along). Pulled content is L1; for more, the
-    source is read once more under the pin, and nothing of it is kept.
+    Streamed content is proved by the way (L3 where the service's CRC64 came along). Pulled content is L1, without a
+    request of its own: the write was answered with success, and its size is compared by the listing that verifies the
+    run. For more, the source is read once more under the pin, and nothing of it is kept.
 
     Raises:
         Corrupted: source and target differ.
@@ -84,22 +85,20 @@ async def prove(bench: Bench, item: ListedObject, landed: Landed) -> Proof:
     wanted = bench.rules.proof
     source, target, sha = landed.source_crc, landed.target_crc, landed.sha256
     if landed.route is Route.PULL and wanted <= ProofLevel.L1:
-        await _same_size(bench, item)
         return Proof(ProofLevel.L1, target_crc64=_text(target))
     if source is None or (wanted is ProofLevel.L3 and not sha):
         read = await source_sum(bench, item)
         source, sha = read.crc, read.sha256 if wanted is ProofLevel.L3 else ""
     by_read_back = target is None or (wanted is ProofLevel.L3 and landed.route is Route.PULL)
     if by_read_back and wanted <= ProofLevel.L1:
-        await _same_size(bench, item)
         return Proof(ProofLevel.L1, source_crc64=_text(source), sha256=sha)
     if by_read_back:
         back = await target_sum(bench, item, landed.etag)
         target = back.crc
         if sha and sha != back.sha256:
-            raise Corrupted(_difference(item, sha, back.sha256, "SHA-256"))
+            raise differ(item, sha, back.sha256, "SHA-256")
     if source != target:
-        raise Corrupted(_difference(item, _text(source), _text(target), "CRC64"))
+        raise differ(item, _text(source), _text(target), "CRC64")
     return Proof(ProofLevel.L3 if sha else ProofLevel.L2, _text(source), _text(target), sha)
 
 
@@ -119,17 +118,10 @@ async def compare(bench: Bench, item: ListedObject, at_target: ListedObject) -> 
     return Proof(ProofLevel.L3, _text(source.crc), _text(target.crc), source.sha256)
 
 
-async def _same_size(bench: Bench, item: ListedObject) -> None:
-    found = await bench.target.head(bench.container, item.name)
-    if found is None:
-        raise ObjectGone(f'"{item.name}" vanished from the target right after it was written.')
-    if found.size != item.size:
-        raise Corrupted(f'The target holds {found.size} bytes of "{item.name}", the source {item.size}.')
-
-
 def _text(crc: int | None) -> str:
     return "" if crc is None else crc64.to_text(crc)
 
 
-def _difference(item: ListedObject, source: str, target: str, what: str) -> str:
-    return f'{what} of "{item.name}" is {source} at the source and {target} at the target.'
+def differ(item: ListedObject, source: str, target: str, what: str) -> Corrupted:
+    """The error that says that both sides do not hold the same."""
+    return Corrupted(f'{what} of "{item.name}" is {source} at the source and {target} at the target.')

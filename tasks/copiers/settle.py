@@ -83,14 +83,24 @@ async def _act(
 
 
 async def deliver(
-    bench: Bench, source: ListedObject, if_match: str | None, previous: EvidenceRow | None, change: Change
+    bench: Bench,
+    source: ListedObject,
+    if_match: str | None,
+    previous: EvidenceRow | None,
+    change: Change,
+    *,
+    first: ObjectError | None = None,
 ) -> EvidenceRow:
-    """Copy content and all; a failure says what it left at the target."""
+    """Copy content and all; a failure says what it left at the target.
+
+    Args:
+        first: how a first start, made elsewhere, went wrong; it counts as one.
+    """
     started = bench.clock()
     bench.begin(source.name)
     delivery = Delivery(bench, source, if_match)
     try:
-        done = await delivery.run()
+        done = await delivery.run(first)
     except ObjectError as wrong:
         left = await _left_behind(bench, delivery)
         if isinstance(wrong, LeftOut) or wrong.code in _LEFT_OUT_CODES:

@@ -1,0 +1,212 @@
+"""The ordinary object, at hardly more than the price of its requests: a block blob that one write carries whole.
+
+Nothing is decided here that is not decided elsewhere too: `look` asks the same `decide` as `settle`, and takes only
+what needs nothing but a copy. Whatever turns out otherwise on the way, any `ObjectError` among it, goes to `deliver`,
+which starts over and knows all hard cases.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from mappings.delta import Action, decide
+from mappings.errors import Corrupted, ObjectError
+from mappings.fidelity import Features
+from mappings.objects import BlobType, EvidenceRow, ListedObject, Written
+from mappings.states import Change, Outcome, ProofLevel, Route
+from tasks.clients import crc64
+from tasks.copiers import rows
+from tasks.copiers.bench import Bench
+from tasks.copiers.march import Family
+from tasks.copiers.proving import differ
+from tasks.copiers.settle import deliver
+
+
+class Job:
+    """One family on its way through the lanes; its place in line is kept until its rows are there."""
+
+    __slots__ = ("change", "family", "if_match", "item", "rows")
+
+    def __init__(
+        self, family: Family, item: ListedObject | None = None, if_match: str | None = None, change: Change = Change.NEW
+    ) -> None:
+        self.family = family
+        self.item = item
+        """The object as the target shall hold it, where the family is nothing but a plain copy; else None."""
+        self.if_match = if_match
+        self.change = change
+        self.rows: list[EvidenceRow] | None = None
+
+
+class Plain:
+    """What is plain about the objects of one shard: finds it, and carries it out."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._pair = bench.source.account, bench.target.account
+        rules = bench.rules
+        self._sums = rules.proof >= ProofLevel.L2
+        self._hashes = rules.proof >= ProofLevel.L3
+        self._largest = max(rules.whole_pull, rules.block)
+
+    def look(self, family: Family) -> list[EvidenceRow] | Job:
+        """The rows of a family of which nothing has to travel or be read; else the work that it is."""
+        source, target, previous = family.source, family.target, family.previous
+        if len(source) != 1 or len(target) > 1 or len(previous) > 1:
+            return Job(family)
+        bench = self._bench
+        item = source[0]
+        there = target[0] if target else None
+        row = previous[0] if previous else None
+        if _unusual(item) or (there is not None and not there.is_base) or (row is not None and not row.is_base):
+            return Job(family)
+        if reason := bench.rules.left_out(item):
+            return [rows.excluded(item, row, reason)]
+        wanted = fitting(item, bench.features)
+        if wanted is None:
+            return Job(family)
+        if there is not None and row is not None and unchanged(wanted, there, row, bench.rules.proof):
+            return [rows.kept(row)]
+        decision = decide(wanted, there, row, proof=bench.rules.proof)
+        if decision.action is not Action.COPY or item.size > self._largest:
+            return Job(family)
+        return Job(family, wanted, decision.if_match, decision.change)
+
+    async def carry(self, job: Job, item: ListedObject, started: datetime) -> EvidenceRow:
+        """Copy one object, prove it, and give its row; the pace has let it in, and lets the next one in at the end.
+
+        Args:
+            started: when its turn came.
+        """
+        bench = self._bench
+        route = bench.routes.route(*self._pair)
+        if item.size > (bench.rules.whole_pull if route is Route.PULL else bench.rules.block) or (
+            self._hashes and route is Route.PULL
+        ):
+            return await self._hard(job, job.if_match, None)
+        if bench.pace.capped:
+            await bench.pace.spend(1, item.size)
+        written: Written | None = None
+        try:
+            if route is Route.PULL:
+                url = await bench.source.pull_url(bench.container, item)
+                written = await bench.target.put_blob_from_url(bench.container, item, url, if_match=job.if_match)
+                bench.routes.pulled(*self._pair)
+                crc, sha = await self._read(item) if self._sums and written.crc64 is not None else (None, "")
+            else:
+                written, crc, sha = await self._stream(item, job.if_match)
+            if written.crc64 is None and self._sums:
+                # Only reading it back can prove it.
+                return await self._hard(job, written.etag, None)
+            level = self._level(item, crc, written.crc64, sha)
+        except ObjectError as wrong:
+            # A label that does not fit its bytes is legal, and `blobs` knows how to bring it over: no failed start.
+            first = None if wrong.code == "Md5Mismatch" else wrong
+            return await self._hard(job, written.etag if written is not None else job.if_match, first)
+        known = "" if crc is None else crc64.to_text(crc)
+        return rows.plain(item, job.change, route, written, level, known, sha, started=started, finished=bench.clock())
+
+    async def _read(self, item: ListedObject) -> tuple[int, str]:
+        """CRC64, and SHA-256 where it is asked for, of the pinned generation at the source; nothing of it is kept."""
+        crc = size = 0
+        sha = sha256() if self._hashes else None
+        async for part in self._bench.source.read(self._bench.container, item):
+            crc = crc64.crc64(part, crc)
+            size += len(part)
+            if sha is not None:
+                sha.update(part)
+        if size != item.size:
+            raise Corrupted(f'The source gave {size} bytes of "{item.name}", which is listed with {item.size}.')
+        return crc, sha.hexdigest() if sha is not None else ""
+
+    async def _stream(self, item: ListedObject, if_match: str | None) -> tuple[Written, int, str]:
+        bench, size = self._bench, item.size
+        if not bench.budget.try_take(size):
+            await bench.budget.take(size)
+        try:
+            parts = [part async for part in bench.source.read(bench.container, item)]
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            if len(data) != size:
+                raise Corrupted(f'Reading "{item.name}" gave {len(data)} bytes of {size}.')
+            crc = crc64.crc64(data)
+            sha = sha256(data).hexdigest() if self._hashes else ""
+            written = await bench.target.put_blob(bench.container, item, data, if_match=if_match)
+            return written, crc, sha
+        finally:
+            bench.budget.give(size)
+
+    def _level(self, item: ListedObject, source: int | None, target: bytes | None, sha: str) -> ProofLevel:
+        """What is proved: the write succeeded under the pin; and the checksums agree, where both are known.
+
+        Raises:
+            Corrupted: they do not.
+        """
+        if source is None or target is None:
+            return ProofLevel.L1
+        if crc64.to_bytes(source) != target:
+            raise differ(item, crc64.to_text(source), crc64.as_text(target), "CRC64")
+        return ProofLevel.L3 if sha else ProofLevel.L2
+
+    async def _hard(self, job: Job, if_match: str | None, first: ObjectError | None) -> EvidenceRow:
+        row = job.family.previous[0] if job.family.previous else None
+        return await deliver(self._bench, job.family.source[0], if_match, row, job.change, first=first)
+
+
+def _unusual(item: ListedObject) -> bool:
+    """Whether an entry is more than a block blob of its own, or may lose something; `fidelity.adapted` says what."""
+    return bool(
+        item.blob_type is not BlobType.BLOCK
+        or item.snapshot
+        or item.previous
+        or item.directory
+        or item.encryption_scope
+        or item.key_sha256
+        or item.immutable_until
+        or item.legal_hold
+    )
+
+
+class _Raw:
+    """A `ListedObject` while it is filled: the same slots without the frozen class's slower way to set them."""
+
+    __slots__ = ListedObject.__slots__
+
+
+_SLOTS = ListedObject.__slots__
+
+
+def fitting(item: ListedObject, features: Features) -> ListedObject | None:
+    """`fidelity.adapted(item).item` of an entry that is not unusual and loses nothing; None where it would lose."""
+    if item.tags and not features.tags:
+        return None
+    if not item.tier_inferred:
+        return item if not item.tier or features.tiers else None
+    if not item.tier:
+        return item
+    raw: Any = _Raw()
+    for name in _SLOTS:
+        setattr(raw, name, getattr(item, name))
+    raw.tier = ""
+    raw.__class__ = ListedObject
+    return raw  # type: ignore[no-any-return]
+
+
+def unchanged(wanted: ListedObject, there: ListedObject, row: EvidenceRow, proof: ProofLevel) -> bool:
+    """Whether `decide` would keep it, told by the cheapest facts first; False means that `decide` has to say.
+
+    A source ETag that has not moved says that content, headers and metadata are those of the row, so their digests are
+    not computed again.
+    """
+    return (
+        wanted.etag == row.source_etag
+        and there.etag == row.target_etag
+        and row.outcome is not Outcome.FAILED
+        and row.proof is not None
+        and row.proof >= proof
+        and wanted.blob_type is there.blob_type
+        and wanted.tags == there.tags
+        and (not wanted.tier or (wanted.tier == there.tier and not there.tier_inferred))
+        and (there.sealed or not wanted.sealed)
+    )
