@@ -112,6 +112,8 @@ class Copy(_Part):
     """Cap on objects a second, and blocks of large ones, over all workers of a run; 0 is none."""
     max_mib_per_second: float = Field(default=0.0, ge=0)
     """Cap on the bytes that travel, over all workers of a run; 0 is none."""
+    throttle_minutes: float = Field(default=15.0, ge=0)
+    """How long an object that is only throttled is tried again before it counts as failed."""
     hours: str = ""
     """Daily window in which the copy runs, e.g. "20:00-06:00"; "" is round the clock."""
     hours_zone: str = "UTC"

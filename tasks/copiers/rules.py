@@ -37,6 +37,8 @@ class CopyRules:
     """Starts of one object (source changed under the copy, throttled, ...) before it counts as failed."""
     overwrite_unknown: bool = False
     """Whether a blob at the target that govlift did not write may be overwritten; off unless a caller decides so."""
+    patience: float = 0.0
+    """Seconds for which an object that is only throttled is started again, beyond its `attempts`."""
     pause: float = 1.0
     """Seconds before a throttled object is tried again where the service named no time; doubles with each try."""
 
@@ -49,6 +51,7 @@ class CopyRules:
             block=block,
             memory=min(512 * MIB, max(64 * MIB, 16 * block)),
             proof=ProofLevel[copy.proof],
+            patience=60 * copy.throttle_minutes,
             exclude_blobs=copy.exclude_blobs,
         )
 
