@@ -47,6 +47,9 @@ def listed(item: BlobProperties) -> ListedObject:
         lease_status=str(item.lease.status or ""),
         encryption_scope=str(item.encryption_scope or ""),
         customer_key=bool(getattr(item, "encryption_key_sha256", None)),
+        key_sha256=str(getattr(item, "encryption_key_sha256", None) or ""),
+        version_id=str(item.version_id or "") if not item.snapshot else "",
+        previous=bool(item.version_id and not item.snapshot and not item.is_current_version),
     )
 
 

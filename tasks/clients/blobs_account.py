@@ -57,6 +57,8 @@ class BlobAccount:
         self._session, self._key, self._concurrency = session, key, concurrency
         self._guard = HostGuard(cloud, reads_only=reads_only)
         self._opened: BlobServiceClient | None = None
+        self.versions = False
+        """Whether listings ask for previous versions."""
         self._tags_listed = True
         self._range_crc = True
 
@@ -93,8 +95,12 @@ class BlobAccount:
     def container(self, name: str) -> ContainerClient:
         return self.service.get_container_client(name)
 
-    def blob(self, container: str, name: str, snapshot: str = "") -> BlobClient:
-        return self.service.get_blob_client(container, name, snapshot=snapshot or None)
+    def blob(self, container: str, name: str, snapshot: str = "", version: str = "") -> BlobClient:
+        return self.service.get_blob_client(container, name, snapshot=snapshot or None, version_id=version or None)
+
+    def generation(self, container: str, item: ListedObject) -> BlobClient:
+        """The blob, snapshot or previous version that `item` is."""
+        return self.blob(container, item.name, item.snapshot, item.version_id if item.previous else "")
 
     def called(self, container: str, name: str = "") -> str:
         """How an object is named in a sentence."""
@@ -136,7 +142,8 @@ class BlobAccount:
     async def _page(
         self, container: str, begin: str, prefix: str, token: str | None
     ) -> tuple[list[BlobProperties], str | None]:
-        include = ["snapshots", "metadata", "tags"] if self._tags_listed else ["snapshots", "metadata"]
+        include = ["snapshots", "metadata", *(["tags"] if self._tags_listed else [])]
+        include += ["versions"] if self.versions else []
         try:
             with object_errors(f"list {self.called(container)}"):
                 pages: Any = (
@@ -212,7 +219,7 @@ class BlobAccount:
             with object_errors(
                 f"read {self.called(container, item.name)}", source_condition=of_source, target_condition=not of_source
             ):
-                stream = await self.blob(container, item.name, item.snapshot).download_blob(
+                stream = await self.generation(container, item).download_blob(
                     start,
                     length,
                     etag=item.etag,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from azure.core import MatchConditions
 
@@ -42,6 +43,14 @@ class SourceBlobClient:
         self._key = key or ""
         self._mint: SasMint | None = None
 
+    @property
+    def versions(self) -> bool:
+        return self.wire.versions
+
+    @versions.setter
+    def versions(self, listed: bool) -> None:
+        self.wire.versions = listed
+
     async def aclose(self) -> None:
         await self.wire.aclose()
 
@@ -63,6 +72,9 @@ class SourceBlobClient:
         return self.wire.read(container, item, offset, length, of_source=True)
 
     async def page_ranges(self, container: str, item: ListedObject) -> Sequence[tuple[int, int]]:
+        if item.previous:
+            # The SDK cannot ask for the page ranges of a version; its zero pages travel as pages.
+            return [(0, item.size)] if item.size else []
         with object_errors(f"list the pages of {self.wire.called(container, item.name)}", source_condition=True):
             ranges: Any = self.wire.blob(container, item.name, item.snapshot).list_page_ranges(
                 etag=item.etag, match_condition=MatchConditions.IfNotModified
@@ -73,7 +85,9 @@ class SourceBlobClient:
         if self._mint is None:
             self._mint = SasMint(self.wire.service, self.account, self._key)
         token = await self._mint.token(container)
-        url = self.wire.blob(container, item.name, item.snapshot).url
+        url = self.wire.generation(container, item).url
+        # The SDK's URL names the snapshot, not the version.
+        token = f"versionid={quote(item.version_id)}&{token}" if item.previous else token
         url = f"{url}{'&' if '?' in url else '?'}{token}"
         if len(url) > LONGEST_COPY_SOURCE:
             raise SwitchRoute(

@@ -40,6 +40,14 @@ class TargetBlobClient:
         self._features: Features | None = None
         self._one_checksum = False
 
+    @property
+    def versions(self) -> bool:
+        return self.wire.versions
+
+    @versions.setter
+    def versions(self, kept: bool) -> None:
+        self.wire.versions = kept
+
     async def aclose(self) -> None:
         await self.wire.aclose()
 
@@ -332,4 +340,5 @@ def _written(said: Mapping[str, Any]) -> Written:
         last_modified=said.get("last_modified"),
         crc64=bytes(crc) if crc else None,
         request_id=str(said.get("request_id") or ""),
+        version_id=str(said.get("version_id") or ""),
     )

@@ -33,6 +33,8 @@ class SourceBlobs(Protocol):
     """Read access to one source account. There is no method that writes."""
 
     account: str
+    versions: bool
+    """Whether `objects` lists previous versions too; set where the plan has their history replayed."""
 
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         """Have `throttled` called each time the service asks to slow down (503, 429), before this client's own retry.
@@ -74,6 +76,8 @@ class TargetBlobs(Protocol):
     """Read and write access to one target account, whose tenant and cloud were proved before."""
 
     account: str
+    versions: bool
+    """Whether the account keeps previous versions, and `objects` lists them; set where history is replayed."""
 
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         """As `SourceBlobs.listen`."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from mappings.fidelity import Features
-from mappings.objects import ListedObject
+from mappings.objects import ListedObject, ObjectKey
 from tasks.copiers.base import SourceBlobs, TargetBlobs
 from tasks.copiers.pace import ByteBudget, Pace
 from tasks.copiers.routes import RouteBook
@@ -40,19 +40,20 @@ class Bench:
     """Told the name of a family before its first write at the target."""
     clock: Callable[[], datetime]
 
-    async def at_source(self, name: str, snapshot: str = "") -> ListedObject | None:
+    async def at_source(self, name: str, snapshot: str = "", version: str = "") -> ListedObject | None:
         """The object as the source lists it now."""
-        return await _one(self.source.objects(self.container, begin=name, end=name + "\0"), name, snapshot)
+        key = ObjectKey(name, snapshot, version)
+        return await _one(self.source.objects(self.container, begin=name, end=name + "\0"), key)
 
     async def at_target(self, name: str, snapshot: str = "") -> ListedObject | None:
         """The object as the target lists it now, tags and tier included."""
-        return await _one(self.target.objects(self.container, begin=name, end=name + "\0"), name, snapshot)
+        return await _one(self.target.objects(self.container, begin=name, end=name + "\0"), ObjectKey(name, snapshot))
 
 
-async def _one(listing: AsyncIterator[ListedObject], name: str, snapshot: str) -> ListedObject | None:
+async def _one(listing: AsyncIterator[ListedObject], key: ObjectKey) -> ListedObject | None:
     found = None
     async for item in listing:
-        if item.name == name and item.snapshot == snapshot:
+        if item.key == key:
             found = item
     return found
 

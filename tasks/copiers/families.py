@@ -1,29 +1,49 @@
-"""One name with its snapshots. A snapshot's content is written to the base blob, then Snapshot Blob freezes it.
+"""One name with its history: snapshots and previous versions by time, then the base blob.
 
-So new snapshots come oldest first, and the base blob is written last, or again. A snapshot that is newer than what the
-target has is appended the same way. A crash in between leaves the base blob with a snapshot's content: its ETag is in
-no manifest, so the next run writes it anew.
+A snapshot's content is written to the base blob, then Snapshot Blob freezes it; a version's content is written to the
+base blob, and the next write makes the target service keep it (Learn, "Blob versioning"). So what is missing comes
+oldest first, and the base blob is written last, or again. What the base blob at the target holds already, under the
+same source ETag, is not written twice. A crash in between leaves the base blob with older content: its ETag is in no
+manifest, so the next run writes it anew.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from mappings.delta import NOT_OURS, Action, decide, ours
+from mappings.delta import NOT_OURS, Action, decide, differing, ours
 from mappings.errors import ObjectError, ObjectRefused
 from mappings.fidelity import adapted
 from mappings.objects import EvidenceRow, ListedObject
-from mappings.states import Change
+from mappings.states import Change, Outcome
 from tasks.copiers import rows
 from tasks.copiers.bench import Bench
 from tasks.copiers.delivery import Delivery, LeftOut
 from tasks.copiers.march import Family
 from tasks.copiers.proving import compare
-from tasks.copiers.settle import deliver, settle
+from tasks.copiers.settle import apply, deliver, settle
 
 _NO_BASE = (
     "Its base blob is not listed at the source, so there is nothing that the snapshot could belong to; run again."
 )
+_DELETED_NAME = (
+    "The blob is deleted at the source and only its previous versions are left. Written at the target, the last of them "
+    "would be a blob that the source does not have; undelete it at the source where its history is needed."
+)
+_NO_VERSIONS = "The target account keeps no previous versions; only the current one is copied."
+_LATE = " Taken after newer history, which the target had already."
+Key = tuple[str, str]
+"""Snapshot time and version id at the source, one of them ""."""
+
+
+@dataclass
+class _Held:
+    """What the base blob at the target holds: which generation of the source, and as which of its own."""
+
+    source_etag: str
+    etag: str
+    version: str
+    row: EvidenceRow
 
 
 @dataclass
@@ -31,91 +51,144 @@ class _Sides:
     """A family taken apart."""
 
     base: ListedObject | None
-    snapshots: tuple[ListedObject, ...]
+    earlier: tuple[ListedObject, ...]
+    """Snapshots and previous versions of the source, oldest first."""
     target_base: ListedObject | None
     target_snapshots: dict[str, ListedObject]
+    target_versions: dict[str, ListedObject]
+    """Previous versions only."""
     row: EvidenceRow | None
-    snapshot_rows: dict[str, EvidenceRow]
-    """By source snapshot time."""
+    rows: dict[Key, EvidenceRow]
+    """Of snapshots and versions, by what they are at the source."""
+    snapshots: set[str] = field(default_factory=set)
+    """Snapshots of the target that evidence names."""
+    versions: set[str] = field(default_factory=set)
+    """Versions of the target that evidence names."""
+    held: _Held | None = None
+
+    def standing(self, item: ListedObject) -> EvidenceRow | None:
+        """The row of an earlier generation that is at the target by us."""
+        row = self.rows.get((item.snapshot, item.key.version))
+        if row is None or not ours(row):
+            return None
+        if item.snapshot:
+            return row if row.target_snapshot in self.target_snapshots else None
+        there = row.target_version in self.target_versions or (
+            self.target_base is not None and self.target_base.version_id == row.target_version
+        )
+        return row if row.target_version and there else None
 
 
 def _sides(family: Family) -> _Sides:
-    return _Sides(
-        base=next((one for one in family.source if not one.snapshot), None),
-        snapshots=tuple(one for one in family.source if one.snapshot),
-        target_base=next((one for one in family.target if not one.snapshot), None),
+    known = [row for row in family.previous if row.change is not Change.EXTRA]
+    found = _Sides(
+        base=next((one for one in family.source if one.is_base), None),
+        earlier=tuple(sorted((one for one in family.source if not one.is_base), key=lambda one: one.key)),
+        target_base=next((one for one in family.target if one.is_base), None),
         target_snapshots={one.snapshot: one for one in family.target if one.snapshot},
-        row=next((row for row in family.previous if not row.snapshot and row.change is not Change.EXTRA), None),
-        snapshot_rows={row.snapshot: row for row in family.previous if row.snapshot and row.change is not Change.EXTRA},
+        target_versions={one.version_id: one for one in family.target if one.previous},
+        row=next((row for row in known if row.is_base), None),
+        rows={(row.snapshot, row.version): row for row in known if not row.is_base},
     )
+    for row in found.rows.values():
+        if ours(row):
+            found.snapshots |= {row.target_snapshot} - {""}
+            found.versions |= {row.target_version} - {""}
+    there, row = found.target_base, found.row
+    if there is not None and row is not None and ours(row) and there.etag == row.target_etag:
+        found.held = _Held(row.source_etag, there.etag, there.version_id, row)
+    return found
 
 
 def quick(family: Family, bench: Bench) -> list[EvidenceRow] | None:
     """The rows of a family of which nothing has to travel or be read, decided without a request; else None."""
-    if len(family.source) != 1 or len(family.target) > 1 or len(family.previous) > 1:
+    if len(family.source) > 1 or len(family.target) > 1 or len(family.previous) > 1:
+        return _quick_history(family, bench)
+    if len(family.source) != 1 or not family.source[0].is_base or (family.target and not family.target[0].is_base):
         return None
-    sides = _sides(family)
-    if sides.base is None or sides.target_snapshots:
-        return None
-    if reason := bench.rules.left_out(sides.base):
-        return [rows.excluded(sides.base, sides.row, reason)]
-    wanted = adapted(sides.base, bench.features).item
-    decision = decide(wanted, sides.target_base, sides.row, proof=bench.rules.proof)
-    if decision.action is Action.KEEP and sides.row is not None:
-        return [rows.kept(sides.row)]
+    base = family.source[0]
+    row = next((one for one in family.previous if one.is_base and one.change is not Change.EXTRA), None)
+    if reason := bench.rules.left_out(base):
+        return [rows.excluded(base, row, reason)]
+    wanted = adapted(base, bench.features).item
+    decision = decide(wanted, family.target[0] if family.target else None, row, proof=bench.rules.proof)
+    if decision.action is Action.KEEP and row is not None:
+        return [rows.kept(row)]
     return None
+
+
+def _quick_history(family: Family, bench: Bench) -> list[EvidenceRow] | None:
+    """The same for a name with snapshots or versions, where all of them stand."""
+    sides = _sides(family)
+    base, row = sides.base, sides.row
+    if base is None or row is None or bench.rules.left_out(base) or len(sides.rows) != len(sides.earlier):
+        return None
+    if (
+        decide(adapted(base, bench.features).item, sides.target_base, row, proof=bench.rules.proof).action
+        != Action.KEEP
+    ):
+        return None
+    found = [sides.standing(one) for one in sides.earlier]
+    extra = (sides.target_snapshots.keys() - sides.snapshots) | (sides.target_versions.keys() - sides.versions)
+    if None in found or extra:
+        return None
+    return [*(rows.kept(one) for one in found if one is not None), rows.kept(row)]
 
 
 async def settle_family(family: Family, bench: Bench, *, begun: bool) -> list[EvidenceRow]:
     """Rows of one name, in key order: one for each listed entry, and those that report deletions and extras."""
     sides = _sides(family)
-    found: list[EvidenceRow] = []
-    claimed, missing = _claims(sides)
+    found = [rows.kept(row) for one in sides.earlier if (row := sides.standing(one)) is not None]
+    missing = [one for one in sides.earlier if sides.standing(one) is None]
     forced = False
     if sides.base is None:
-        found += [rows.failed(one, sides.snapshot_rows.get(one.snapshot), _NO_BASE, Change.NEW) for one in missing]
+        found += [_without_base(one, sides) for one in missing]
     elif missing:
-        new, forced = await _take_snapshots(bench, sides, missing, claimed, begun)
+        new, forced = await _bring_history(bench, sides, missing, begun)
         found += new
-    found += [rows.kept(row) for row in _standing(sides, missing)]
     if sides.base is not None and forced:
-        there = await bench.at_target(family.name)
-        change = _change_of_base(sides, bench)
-        found.append(await deliver(bench, sides.base, there.etag if there else None, sides.row, change))
+        found.append(await _base_again(bench, sides))
     elif sides.base is not None:
         found.append(await settle(bench, sides.base, sides.target_base, sides.row, begun=begun))
-    found += _reported(sides, claimed, begun)
+    found += _reported(sides, begun)
     return sorted(found, key=lambda row: row.key)
 
 
+def _without_base(item: ListedObject, sides: _Sides) -> EvidenceRow:
+    known = sides.rows.get((item.snapshot, item.key.version))
+    if any(one.previous for one in sides.earlier):
+        return rows.excluded(item, known, _DELETED_NAME)
+    return rows.failed(item, known, _NO_BASE, Change.NEW)
+
+
+async def _base_again(bench: Bench, sides: _Sides) -> EvidenceRow:
+    """The base blob after history went through its name: it is the last of it already, or it is written again."""
+    assert sides.base is not None
+    base, held = sides.base, sides.held
+    if held is not None and held.source_etag == base.etag and held.version not in (sides.versions - {""}):
+        wanted = adapted(base, bench.features).item
+        try:
+            there = await bench.at_target(base.name)
+            if there is not None and there.etag == held.etag:
+                etag = await apply(bench, wanted, there.etag, differing(wanted, there))
+                return replace(_same_generation(held, wanted), target_etag=etag, change=_change_of_base(sides, bench))
+        except ObjectError as wrong:
+            return rows.failed(base, sides.row, wrong, _change_of_base(sides, bench), held.etag)
+    there = await bench.at_target(base.name)
+    return await deliver(bench, base, there.etag if there else None, sides.row, _change_of_base(sides, bench))
+
+
 def _change_of_base(sides: _Sides, bench: Bench) -> Change:
-    """What the base blob's row says when it is written again because snapshots went through its name."""
+    """What the base blob's row says when it is written again because history went through its name."""
     assert sides.base is not None
     change = decide(adapted(sides.base, bench.features).item, sides.target_base, sides.row).change
     return change if change in (Change.NEW, Change.DRIFTED) else Change.CONTENT
 
 
-def _claims(sides: _Sides) -> tuple[set[str], list[ListedObject]]:
-    """Target snapshots that evidence names, and source snapshots that have none there."""
-    claimed = {row.target_snapshot for row in sides.snapshot_rows.values() if ours(row) and row.target_snapshot}
-    there = claimed & set(sides.target_snapshots)
-    missing = [
-        one
-        for one in sides.snapshots
-        if (row := sides.snapshot_rows.get(one.snapshot)) is None or row.target_snapshot not in there
-    ]
-    return claimed, missing
-
-
-def _standing(sides: _Sides, missing: list[ListedObject]) -> list[EvidenceRow]:
-    absent = {one.snapshot for one in missing}
-    return [sides.snapshot_rows[one.snapshot] for one in sides.snapshots if one.snapshot not in absent]
-
-
-async def _take_snapshots(
-    bench: Bench, sides: _Sides, missing: list[ListedObject], claimed: set[str], begun: bool
+async def _bring_history(
+    bench: Bench, sides: _Sides, missing: list[ListedObject], begun: bool
 ) -> tuple[list[EvidenceRow], bool]:
-    """Bring the missing snapshots to the target, oldest first.
+    """Bring the missing snapshots and versions to the target, oldest first.
 
     Returns:
         their rows, and whether the target's base blob now holds something else than before.
@@ -124,16 +197,15 @@ async def _take_snapshots(
     found: list[EvidenceRow] = []
     if reason := bench.rules.left_out(sides.base):
         why = f"Its base blob is left out: {reason}"
-        return [rows.excluded(one, sides.snapshot_rows.get(one.snapshot), why) for one in missing], False
-    first = True
-    wrote = False
+        return [rows.excluded(one, sides.rows.get((one.snapshot, one.key.version)), why) for one in missing], False
+    first, wrote = True, False
     for one in missing:
-        known = sides.snapshot_rows.get(one.snapshot)
-        if reason := bench.rules.left_out(one):
+        known = sides.rows.get((one.snapshot, one.key.version))
+        if reason := _left_out(bench, one):
             found.append(rows.excluded(one, known, reason))
             continue
         try:
-            if (row := await _adopt_snapshot(bench, one, sides, claimed)) is None:
+            if (row := _is_held(sides, one) or await _adopt(bench, one, sides, begun)) is None:
                 if first:
                     await _clear_the_way(bench, sides, begun)
                     first = False
@@ -147,21 +219,54 @@ async def _take_snapshots(
     return found, wrote
 
 
-async def _adopt_snapshot(bench: Bench, item: ListedObject, sides: _Sides, claimed: set[str]) -> EvidenceRow | None:
-    """A snapshot at the target that no evidence names may be this one, taken by an attempt that was killed."""
+def _left_out(bench: Bench, item: ListedObject) -> str:
+    if item.previous and not bench.target.versions:
+        return _NO_VERSIONS
+    return bench.rules.left_out(item)
+
+
+def _is_held(sides: _Sides, item: ListedObject) -> EvidenceRow | None:
+    """The row of a version that the target's base blob holds already: the next write there makes it a previous one."""
+    held = sides.held
+    if held is None or not item.previous or held.source_etag != item.etag or not held.version:
+        return None
+    if held.version in sides.versions:
+        return None
+    sides.versions.add(held.version)
+    return replace(
+        held.row, snapshot="", version=item.version_id, target_snapshot="", target_version=held.version,
+        outcome=Outcome.SAME, change=Change.SAME, route=None, reason="", code="",
+    )  # fmt: skip
+
+
+async def _adopt(bench: Bench, item: ListedObject, sides: _Sides, begun: bool) -> EvidenceRow | None:
+    """A snapshot or version at the target that no evidence names may be this one, made by an attempt that was killed."""
     wanted = adapted(item, bench.features).item
-    for time, there in sides.target_snapshots.items():
-        if time in claimed or dict(there.metadata) != dict(wanted.metadata):
+    candidates = sides.target_snapshots if item.snapshot else sides.target_versions
+    claimed = sides.snapshots if item.snapshot else sides.versions
+    for time, there in candidates.items():
+        if time in claimed or there.size != wanted.size or dict(there.metadata) != dict(wanted.metadata):
             continue
-        proof = await compare(bench, wanted, there)
-        if proof is not None:
+        if (proof := await compare(bench, wanted, there)) is not None:
             claimed.add(time)
-            return replace(rows.adopted(wanted, proof, there.etag, touched=False), target_snapshot=time)
+            row = rows.adopted(wanted, proof, there.etag, touched=False)
+            if item.snapshot:
+                return replace(row, target_snapshot=time)
+            return replace(row, target_version=time)
+    there_now = sides.target_base
+    if item.previous and begun and there_now is not None and there_now.version_id and sides.held is None:
+        # The last version that the killed attempt wrote is the current one.
+        if there_now.version_id not in claimed and there_now.size == wanted.size:
+            if (proof := await compare(bench, wanted, there_now)) is not None:
+                claimed.add(there_now.version_id)
+                row = rows.adopted(wanted, proof, there_now.etag, touched=False)
+                sides.held = _Held(item.etag, there_now.etag, there_now.version_id, row)
+                return replace(row, target_version=there_now.version_id)
     return None
 
 
 async def _clear_the_way(bench: Bench, sides: _Sides, begun: bool) -> None:
-    """Writing a snapshot's content overwrites the base blob: only where that is ours, or equal to the source's.
+    """Writing history overwrites the base blob: only where that is ours, or equal to the source's.
 
     Raises:
         ObjectError: it is neither.
@@ -176,30 +281,66 @@ async def _clear_the_way(bench: Bench, sides: _Sides, begun: bool) -> None:
 
 
 async def _take(bench: Bench, item: ListedObject, sides: _Sides) -> EvidenceRow:
+    """Write one earlier generation to the base blob of its name, and freeze it where it is a snapshot."""
+    late = any(max(known) > max(item.snapshot, item.version_id) for known in sides.rows)
+    if item.snapshot and sides.held is not None and sides.held.source_etag == item.etag:
+        row = _same_generation(sides.held, adapted(item, bench.features).item)
+    else:
+        row = await _write(bench, item, sides)
+    held = sides.held
+    assert held is not None
+    if late:
+        row = replace(row, reason=f"{row.reason}{_LATE}".strip())
+    if not item.snapshot:
+        sides.versions |= {held.version} - {""}
+        return replace(row, target_version=held.version)
+    time, written = await bench.target.snapshot(bench.container, item.name, if_match=held.etag)
+    held.etag, held.version = written.etag, written.version_id
+    return replace(row, target_snapshot=time, target_etag=written.etag, target_version="")
+
+
+def _same_generation(held: _Held, item: ListedObject) -> EvidenceRow:
+    """The row of another entry of the generation that the target's base blob holds: no content travels for it."""
+    row, known = rows.blank(item, Outcome.COPIED, Change.NEW), held.row
+    return replace(
+        row, proof=known.proof, target_etag=held.etag, target_version=held.version, source_crc64=known.source_crc64,
+        target_crc64=known.target_crc64, sha256=known.sha256,
+    )  # fmt: skip
+
+
+async def _write(bench: Bench, item: ListedObject, sides: _Sides) -> EvidenceRow:
     started = bench.clock()
     bench.begin(item.name)
     there = await bench.at_target(item.name)
     delivery = Delivery(bench, item, there.etag if there is not None else None)
     done = await delivery.run()
-    time, written = await bench.target.snapshot(bench.container, item.name, if_match=done.landed.etag)
-    late = [known for known in sides.snapshot_rows if known > item.snapshot]
+    version = done.landed.version_id
+    if bench.target.versions and not version:
+        # Writes in parts (append and page blobs) do not tell it in their last answer.
+        there = await bench.at_target(item.name)
+        version = there.version_id if there is not None else ""
     row = rows.delivered(done, Change.NEW, attempts=delivery.attempts, started=started, finished=bench.clock())
-    order = " Taken after newer snapshots, which the target had already." if late else ""
-    return replace(row, target_snapshot=time, target_etag=written.etag, reason=f"{row.reason}{order}".strip())
+    sides.held = _Held(done.item.etag, done.landed.etag, version, row)
+    return row
 
 
-def _reported(sides: _Sides, claimed: set[str], begun: bool) -> list[EvidenceRow]:
+def _reported(sides: _Sides, begun: bool) -> list[EvidenceRow]:
     """What the target has and the source has not; nothing of it is touched."""
     found: list[EvidenceRow] = []
-    listed = {one.snapshot for one in sides.snapshots}
+    listed = {(one.snapshot, one.key.version) for one in sides.earlier}
     if sides.base is None and sides.target_base is not None:
         found.append(_gone(sides.target_base, sides.row, begun))
-    for time, row in sides.snapshot_rows.items():
-        if time not in listed and row.target_snapshot in sides.target_snapshots:
-            found.append(rows.gone(row, "The snapshot is no longer at the source; kept at the target."))
-    for time, there in sides.target_snapshots.items():
-        if time not in claimed:
-            found.append(rows.at_target_only(there, Change.EXTRA, "A snapshot at the target that no evidence names."))
+    for key, row in sides.rows.items():
+        what = "snapshot" if row.snapshot else "version"
+        there = row.target_snapshot in sides.target_snapshots or row.target_version in sides.target_versions
+        if key not in listed and there:
+            found.append(rows.gone(row, f"The {what} is no longer at the source; kept at the target."))
+    for time, one in sides.target_snapshots.items():
+        if time not in sides.snapshots:
+            found.append(rows.at_target_only(one, Change.EXTRA, "A snapshot at the target that no evidence names."))
+    for time, one in sides.target_versions.items():
+        if time not in sides.versions and sides.earlier:
+            found.append(rows.at_target_only(one, Change.EXTRA, "A version at the target that no evidence names."))
     return found
 
 

@@ -46,6 +46,9 @@ class Account:
     """Called with (operation, blob name) before each request."""
     containers_: dict[str, dict[str, Blob]] = field(default_factory=dict)
     snapshots: dict[tuple[str, str], list[Blob]] = field(default_factory=dict)
+    versions: dict[tuple[str, str], list[Blob]] = field(default_factory=dict)
+    """Previous versions, oldest first."""
+    versioning: bool = False
     staged: dict[tuple[str, str], dict[str, bytes]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     feature_set: Features = field(default_factory=Features)
@@ -65,6 +68,16 @@ class Account:
 
     def etag(self) -> str:
         return f'"0x{next(_ETAGS):012X}"'
+
+    def keep(self, container: str, name: str) -> str:
+        """Before a write that makes a version: what is there becomes a previous one; the id for the new one."""
+        if not self.versioning:
+            return ""
+        there = self.containers_[container].get(name)
+        if there is not None:
+            kept = Blob(replace(there.item, previous=True), there.data)
+            self.versions.setdefault((container, name), []).append(kept)
+        return self.tick().isoformat()
 
     def room(self, container: str) -> dict[str, Blob]:
         if container not in self.containers_:
@@ -91,11 +104,12 @@ class Account:
         headers = headers or HttpHeaders(content_type="application/octet-stream")
         if label and blob_type is BlobType.BLOCK:
             headers = replace(headers, content_md5=md5(data))
+        version = self.keep(container, name) if container in self.containers_ else ""
         now = self.tick()
         item = ListedObject(
             name=name, snapshot="", blob_type=blob_type, size=len(data), etag=self.etag(), last_modified=now,
             headers=headers, metadata=dict(metadata or {}), tags=dict(tags or {}), tier=tier or "Hot",
-            tier_inferred=not tier, created=now, sealed=sealed,
+            tier_inferred=not tier, created=now, sealed=sealed, version_id=version,
         )  # fmt: skip
         blob = self.containers_.setdefault(container, {})[name] = Blob(item, data)
         self.staged.pop((container, name), None)
@@ -104,6 +118,8 @@ class Account:
     def change(self, container: str, name: str, *, moves: bool = True, **parts: object) -> None:
         """Change properties; `moves` False as Set Blob Tags and Set Blob Tier do."""
         blob = self.containers_[container][name]
+        if "metadata" in parts and (version := self.keep(container, name)):
+            parts["version_id"] = version
         if moves:
             parts |= {"etag": self.etag(), "last_modified": self.tick()}
         blob.item = replace(blob.item, **parts)  # type: ignore[arg-type]
@@ -111,11 +127,13 @@ class Account:
     def take_snapshot(self, container: str, name: str) -> str:
         blob = self.containers_[container][name]
         time = self.tick().isoformat()
-        item = replace(blob.item, snapshot=time, tags={})
+        item = replace(blob.item, snapshot=time, tags={}, version_id="")
+        blob.item = replace(blob.item, version_id=self.keep(container, name))
         self.snapshots.setdefault((container, name), []).append(Blob(item, blob.data))
         return time
 
     def delete(self, container: str, name: str) -> None:
+        self.keep(container, name)
         self.containers_[container].pop(name, None)
         self.snapshots.pop((container, name), None)
 
@@ -123,7 +141,7 @@ class Account:
         """What a reader of the container sees, snapshots by their order."""
         seen: dict[tuple[str, int], tuple[object, ...]] = {}
         for name, blob in self.containers_.get(container, {}).items():
-            versions = [*self.snapshots.get((container, name), []), blob]
+            versions = [*self.snapshots.get((container, name), []), *self.versions.get((container, name), []), blob]
             for number, one in enumerate(versions):
                 is_base = number == len(versions) - 1
                 tier = one.item.tier if is_base and not one.item.tier_inferred else ""
@@ -139,18 +157,27 @@ class Account:
         if item.snapshot:
             held = self.snapshots.get((container, item.name), [])
             found = next((one for one in held if one.item.snapshot == item.snapshot), None)
+        elif item.previous:
+            kept = self.versions.get((container, item.name), [])
+            found = next((one for one in kept if one.item.version_id == item.version_id), None)
         else:
             found = room.get(item.name)
         if found is None:
             raise ObjectGone(f"{item.name} is gone", code="BlobNotFound", status=404)
         return found
 
-    async def listing(self, container: str, begin: str, end: str | None) -> AsyncIterator[ListedObject]:
-        names = sorted(name for name in self.room(container) if name >= begin and (end is None or name < end))
+    async def listing(
+        self, container: str, begin: str, end: str | None, versions: bool = False
+    ) -> AsyncIterator[ListedObject]:
+        every = {*self.room(container), *(name for at, name in self.versions if versions and at == container)}
+        names = sorted(name for name in every if name >= begin and (end is None or name < end))
         entries: list[ListedObject] = []
         for name in names:
-            entries += [one.item for one in self.snapshots.get((container, name), [])]
-            entries.append(self.containers_[container][name].item)
+            earlier = [one.item for one in self.snapshots.get((container, name), [])]
+            earlier += [one.item for one in self.versions.get((container, name), []) if versions]
+            entries += sorted(earlier, key=lambda one: one.key)
+            if (base := self.containers_[container].get(name)) is not None:
+                entries.append(base.item)
         for number, item in enumerate(entries):
             if number % self.page == 0:
                 self.called("list", container)
@@ -165,6 +192,7 @@ class MemorySource:
     def __init__(self, account: Account) -> None:
         self.cloud_account = account
         self.account = account.account
+        self.versions = account.versioning
 
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         return None
@@ -177,7 +205,7 @@ class MemorySource:
         return ContainerSettings(container)
 
     def objects(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[ListedObject]:
-        return self.cloud_account.listing(container, begin, end)
+        return self.cloud_account.listing(container, begin, end, self.versions)
 
     def pinned(self, container: str, item: ListedObject) -> Blob:
         blob = self.cloud_account.find(container, item)
@@ -201,7 +229,8 @@ class MemorySource:
         return [(n, 512) for n in pages]
 
     async def pull_url(self, container: str, item: ListedObject) -> str:
-        return f"memory://{self.account}/{container}/{item.snapshot}/{item.name}"
+        version = f"v{item.version_id}" if item.previous else ""
+        return f"memory://{self.account}/{container}/{item.snapshot or version}/{item.name}"
 
 
 class MemoryTarget:
@@ -210,6 +239,7 @@ class MemoryTarget:
     def __init__(self, account: Account, sources: Mapping[str, MemorySource]) -> None:
         self.cloud_account = account
         self.account = account.account
+        self.versions = account.versioning
         self.sources = dict(sources)
         self.refuse_pull: Callable[[str], bool] = lambda name: False
 
@@ -229,7 +259,7 @@ class MemoryTarget:
         return ContainerSettings(container)
 
     def objects(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[ListedObject]:
-        return self.cloud_account.listing(container, begin, end)
+        return self.cloud_account.listing(container, begin, end, self.versions)
 
     async def read(
         self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
@@ -257,13 +287,14 @@ class MemoryTarget:
         if label and not headers.content_md5:
             headers = replace(headers, content_md5=md5(data))
         now = account.tick()
+        version = account.keep(container, item.name)
         there = replace(
-            item, snapshot="", etag=account.etag(), last_modified=now, headers=headers, size=len(data), created=now,
+            item, snapshot="", previous=False, version_id=version, etag=account.etag(), last_modified=now, headers=headers, size=len(data), created=now,
             sealed=False, tier=item.tier or "Hot", tier_inferred=not item.tier,
         )  # fmt: skip
         account.room(container)[item.name] = Blob(there, data)
         account.staged.pop((container, item.name), None)
-        return self._written(there.etag, data)
+        return replace(self._written(there.etag, data), version_id=version)
 
     def _written(self, etag: str, data: bytes) -> Written:
         crc = to_bytes(crc64(data)) if self.cloud_account.gives_crc else None
@@ -386,7 +417,8 @@ class MemoryTarget:
     async def snapshot(self, container: str, name: str, *, if_match: str) -> tuple[str, Written]:
         self.cloud_account.called("snapshot", name)
         blob = self._base(container, name, if_match)
-        return self.cloud_account.take_snapshot(container, name), Written(blob.item.etag)
+        time = self.cloud_account.take_snapshot(container, name)
+        return time, Written(blob.item.etag, version_id=blob.item.version_id)
 
     async def head(self, container: str, name: str) -> ListedObject | None:
         self.cloud_account.called("head", name)
@@ -417,6 +449,8 @@ class MemoryTarget:
 
 
 def _pin(name: str, snapshot: str, etag: str) -> ListedObject:
+    if snapshot.startswith("v"):
+        return ListedObject(name, "", BlobType.BLOCK, 0, etag, _BORN, version_id=snapshot[1:], previous=True)
     return ListedObject(name, snapshot, BlobType.BLOCK, 0, etag, _BORN)
 
 
