@@ -71,7 +71,7 @@ def headers_digest(headers: HttpHeaders) -> str:
         return whole
     hashed = begun.copy()
     hashed.update(headers.content_md5.hex().encode("ascii") + rest)
-    return hashed.hexdigest()
+    return str(hashed.hexdigest())
 
 
 _LABEL = '"content-md5":"'

@@ -64,11 +64,11 @@ class Plain:
             return Job(family)
         if reason := bench.rules.left_out(item):
             return [rows.excluded(item, row, reason)]
+        if there is not None and row is not None and unchanged(item, there, row, bench.rules.proof):
+            return [rows.kept(row)]
         wanted = fitting(item, bench.features)
         if wanted is None:
             return Job(family)
-        if there is not None and row is not None and unchanged(wanted, there, row, bench.rules.proof):
-            return [rows.kept(row)]
         decision = decide(wanted, there, row, proof=bench.rules.proof)
         if decision.action is not Action.COPY or item.size > self._largest:
             return Job(family)
@@ -193,20 +193,20 @@ def fitting(item: ListedObject, features: Features) -> ListedObject | None:
     return raw  # type: ignore[no-any-return]
 
 
-def unchanged(wanted: ListedObject, there: ListedObject, row: EvidenceRow, proof: ProofLevel) -> bool:
+def unchanged(item: ListedObject, there: ListedObject, row: EvidenceRow, proof: ProofLevel) -> bool:
     """Whether `decide` would keep it, told by the cheapest facts first; False means that `decide` has to say.
 
     A source ETag that has not moved says that content, headers and metadata are those of the row, so their digests are
     not computed again.
     """
     return (
-        wanted.etag == row.source_etag
+        item.etag == row.source_etag
         and there.etag == row.target_etag
         and row.outcome is not Outcome.FAILED
         and row.proof is not None
         and row.proof >= proof
-        and wanted.blob_type is there.blob_type
-        and wanted.tags == there.tags
-        and (not wanted.tier or (wanted.tier == there.tier and not there.tier_inferred))
-        and (there.sealed or not wanted.sealed)
+        and item.blob_type is there.blob_type
+        and item.tags == there.tags
+        and (item.tier_inferred or not item.tier or (item.tier == there.tier and not there.tier_inferred))
+        and (there.sealed or not item.sealed)
     )

@@ -49,7 +49,7 @@ def delivered(done: Delivered, change: Change, *, attempts: int, started: dateti
         started=started,
         finished=finished,
         request_id=done.landed.request_id,
-        target_version=done.landed.version_id,
+        target_version=done.landed.version,
     )
 
 
@@ -65,6 +65,7 @@ _OF_A_PLAIN_COPY = frozenset(
     target_crc64 sha256 tier headers_digest metadata_digest tags_digest started finished request_id target_version
     """.split()  # noqa: SIM905
 )
+_SLOTS = EvidenceRow.__slots__
 _REST = tuple((one.name, one.default) for one in fields(EvidenceRow) if one.name not in _OF_A_PLAIN_COPY)
 assert all(default is not MISSING for _, default in _REST)
 
@@ -120,7 +121,19 @@ def adopted(item: ListedObject, proof: Proof, etag: str, *, touched: bool) -> Ev
 
 def kept(previous: EvidenceRow) -> EvidenceRow:
     """The row of an object of which nothing had to travel."""
-    return replace(previous, outcome=Outcome.SAME, change=Change.SAME, route=None, reason="", code="", attempts=1)
+    if previous.change is Change.SAME and previous.outcome is Outcome.SAME and previous.attempts == 1:
+        if previous.route is None and not previous.reason and not previous.code:
+            return previous
+    raw: Any = _Raw()
+    for name in _SLOTS:
+        setattr(raw, name, getattr(previous, name))
+    raw.outcome = Outcome.SAME
+    raw.change = Change.SAME
+    raw.route = None
+    raw.reason = raw.code = ""
+    raw.attempts = 1
+    raw.__class__ = EvidenceRow
+    return raw  # type: ignore[no-any-return]
 
 
 def updated(
