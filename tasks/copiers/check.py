@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from mappings.delta import MISMATCH, is_mismatch, ours
 from mappings.errors import CompareTarget, Corrupted, ObjectError, ObjectGone, ReplanObject
 from mappings.evidence import mapping_digest
-from mappings.objects import EvidenceRow, ListedObject, ObjectKey, Tally
+from mappings.objects import EvidenceRow, ListedObject, Tally
 from mappings.plan import CopyShard
 from mappings.runs import ObjectNote
 from mappings.states import Change, Outcome, ProofLevel
@@ -91,12 +91,11 @@ class _Checker:
         self.mismatches: list[ObjectNote] = []
 
     async def look(self, family: Family) -> None:
-        there = {item.key: item for item in family.target}
         here = {item.key: item for item in family.source}
         for row in family.previous:
             if row.change in (Change.DELETED, Change.EXTRA):
                 continue
-            await self._row(row, here.get(row.key), there.get(ObjectKey(row.name, row.target_snapshot)))
+            await self._row(row, here.get(row.key), _at_target(row, family.target))
         known = {row.key for row in family.previous}
         # Written at the source since the copy: nothing about it can be verified yet.
         self.changed += sum(1 for key in here if key not in known)
@@ -156,6 +155,18 @@ class _Checker:
         self._progress.add(objects=1, bytes=row.size, failed=outcome is Outcome.FAILED)
         if is_mismatch(verdict):
             self.mismatches.append(ObjectNote(self._shard.source_account, self._shard.container, verdict))
+
+
+def _at_target(row: EvidenceRow, target: Sequence[ListedObject]) -> ListedObject | None:
+    """What the row's generation is at the target; a version may be the current one there."""
+    for item in target:
+        if row.version:
+            found = not item.snapshot and item.version_id == row.target_version
+        else:
+            found = not item.previous and item.snapshot == row.target_snapshot
+        if found:
+            return item
+    return None
 
 
 def _by_listing(row: EvidenceRow, there: ListedObject | None) -> str:
