@@ -35,7 +35,7 @@ class Landed:
     """Composed of what the target service computed; None where it sent none."""
     sha256: str = ""
     """Of all bytes in order; "" where they did not all pass, in order."""
-    version: str = ""
+    version_id: str = ""
     """Version id that the target gave."""
 
 
@@ -140,7 +140,7 @@ async def _pull_block_blob(bench: Bench, item: ListedObject, if_match: str | Non
                 raise
             return await _pull_in_blocks(bench, item, if_match)
         return Landed(
-            written.etag, written.request_id, Route.PULL, target_crc=_crc_of(written), version=written.version_id
+            written.etag, written.request_id, Route.PULL, target_crc=_crc_of(written), version_id=written.version_id
         )
     return await _pull_in_blocks(bench, item, if_match)
 

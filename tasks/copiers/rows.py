@@ -49,7 +49,7 @@ def delivered(done: Delivered, change: Change, *, attempts: int, started: dateti
         started=started,
         finished=finished,
         request_id=done.landed.request_id,
-        target_version=done.landed.version,
+        target_version=done.landed.version_id,
     )
 
 
@@ -121,9 +121,9 @@ def adopted(item: ListedObject, proof: Proof, etag: str, *, touched: bool) -> Ev
 
 def kept(previous: EvidenceRow) -> EvidenceRow:
     """The row of an object of which nothing had to travel."""
-    if previous.change is Change.SAME and previous.outcome is Outcome.SAME and previous.attempts == 1:
-        if previous.route is None and not previous.reason and not previous.code:
-            return previous
+    settled = previous.outcome is Outcome.SAME and previous.change is Change.SAME and previous.route is None
+    if settled and previous.attempts == 1 and not previous.reason and not previous.code:
+        return previous
     raw: Any = _Raw()
     for name in _SLOTS:
         setattr(raw, name, getattr(previous, name))
