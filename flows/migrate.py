@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from tasks.progress import Progress
 from tasks.proof import ProofWork, Proved
 from tasks.provision import provision, provision_container
 from tasks.publish import publish, report
+from tasks.rolewait import RoleWait
 from tasks.shardwork import ShardWork
 from tasks.targets import prove_target
 from tasks.transfer import probe
@@ -118,7 +120,7 @@ def alone(bench: Bench) -> None:
 async def provision_all(bench: Bench, plan: Plan) -> None:
     """Carry out the provisioning steps that are not done yet, in the plan's order."""
     writer, states = bench.ledger.writer, bench.ledger.reader.steps(plan.id)
-    arm = bench.target_arm()
+    arm, roles = bench.target_arm(), role_wait(bench)
     for step in plan.steps:
         if isinstance(step, CopyShard) or states.get(step.id) is StepState.DONE:
             continue
@@ -128,8 +130,9 @@ async def provision_all(bench: Bench, plan: Plan) -> None:
                 case CreateResourceGroup() | CreateStorageAccount():
                     done = provision(step.id, step, arm)
                 case CreateContainer():
-                    source = bench.source_blobs(step.source_account)
-                    done = await provision_container(step.id, step, source, bench.target_blobs(step.account))
+                    sides = bench.source_blobs(step.source_account), bench.target_blobs(step.account)
+                    work = partial(provision_container, step.id, step, *sides)
+                    done = await roles.ready([step.source_account, step.account], work)
         except ObjectGone as wrong:
             # Its shards will fail by name; the other containers do not wait for somebody to look.
             writer.move_step(plan.id, step.id, StepState.FAILED, detail=wrong.sentence, now=now())
@@ -140,6 +143,16 @@ async def provision_all(bench: Bench, plan: Plan) -> None:
             raise
         writer.move_step(plan.id, step.id, StepState.DONE, detail=done, now=now())
         log.info("provision: %s", done)
+
+
+def role_wait(bench: Bench) -> RoleWait:
+    """The patience with data roles that were just given; none with accounts that this migration has worked on."""
+    worked = [str(event.detail["account"]) for event in bench.ledger.reader.events("access")]
+
+    def learnt(account: str) -> None:
+        bench.ledger.writer.record("access", {"account": account}, now=now())
+
+    return RoleWait(60 * bench.settings.copy_.role_wait_minutes, worked, learnt)
 
 
 def made_before(bench: Bench, plan: Plan) -> list[str]:

@@ -114,6 +114,8 @@ class Copy(_Part):
     """Cap on the bytes that travel, over all workers of a run; 0 is none."""
     throttle_minutes: float = Field(default=15.0, ge=0)
     """How long an object that is only throttled is tried again before it counts as failed."""
+    role_wait_minutes: float = Field(default=10.0, ge=0)
+    """How long the start of a run waits for a data role that was just given, and answers 403 until it has spread."""
     hours: str = ""
     """Daily window in which the copy runs, e.g. "20:00-06:00"; "" is round the clock."""
     hours_zone: str = "UTC"
