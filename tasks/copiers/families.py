@@ -27,8 +27,8 @@ _NO_BASE = (
     "Its base blob is not listed at the source, so there is nothing that the snapshot could belong to; run again."
 )
 _DELETED_NAME = (
-    "The blob is deleted at the source and only its previous versions are left. Written at the target, the last of them "
-    "would be a blob that the source does not have; undelete it at the source where its history is needed."
+    "The blob is deleted at the source and only its previous versions are left. Written at the target, the last of "
+    "them would be a blob that the source does not have; undelete it at the source where its history is needed."
 )
 _NO_VERSIONS = "The target account keeps no previous versions; only the current one is copied."
 _LATE = " Taken after newer history, which the target had already."
@@ -240,7 +240,7 @@ def _is_held(sides: _Sides, item: ListedObject) -> EvidenceRow | None:
 
 
 async def _adopt(bench: Bench, item: ListedObject, sides: _Sides, begun: bool) -> EvidenceRow | None:
-    """A snapshot or version at the target that no evidence names may be this one, made by an attempt that was killed."""
+    """A snapshot or version at the target that no evidence names may be this one, made by a killed attempt."""
     wanted = adapted(item, bench.features).item
     candidates = sides.target_snapshots if item.snapshot else sides.target_versions
     claimed = sides.snapshots if item.snapshot else sides.versions
@@ -253,16 +253,21 @@ async def _adopt(bench: Bench, item: ListedObject, sides: _Sides, begun: bool) -
             if item.snapshot:
                 return replace(row, target_snapshot=time)
             return replace(row, target_version=time)
-    there_now = sides.target_base
-    if item.previous and begun and there_now is not None and there_now.version_id and sides.held is None:
-        # The last version that the killed attempt wrote is the current one.
-        if there_now.version_id not in claimed and there_now.size == wanted.size:
-            if (proof := await compare(bench, wanted, there_now)) is not None:
-                claimed.add(there_now.version_id)
-                row = rows.adopted(wanted, proof, there_now.etag, touched=False)
-                sides.held = _Held(item.etag, there_now.etag, there_now.version_id, row)
-                return replace(row, target_version=there_now.version_id)
-    return None
+    return await _adopt_current(bench, wanted, sides) if item.previous and begun and sides.held is None else None
+
+
+async def _adopt_current(bench: Bench, wanted: ListedObject, sides: _Sides) -> EvidenceRow | None:
+    """The last version that a killed attempt wrote is the current one."""
+    there = sides.target_base
+    if there is None or not there.version_id or there.version_id in sides.versions or there.size != wanted.size:
+        return None
+    proof = await compare(bench, wanted, there)
+    if proof is None:
+        return None
+    sides.versions.add(there.version_id)
+    row = rows.adopted(wanted, proof, there.etag, touched=False)
+    sides.held = _Held(wanted.etag, there.etag, there.version_id, row)
+    return replace(row, target_version=there.version_id)
 
 
 async def _clear_the_way(bench: Bench, sides: _Sides, begun: bool) -> None:

@@ -289,7 +289,8 @@ class MemoryTarget:
         now = account.tick()
         version = account.keep(container, item.name)
         there = replace(
-            item, snapshot="", previous=False, version_id=version, etag=account.etag(), last_modified=now, headers=headers, size=len(data), created=now,
+            item, snapshot="", previous=False, version_id=version,
+            etag=account.etag(), last_modified=now, headers=headers, size=len(data), created=now,
             sealed=False, tier=item.tier or "Hot", tier_inferred=not item.tier,
         )  # fmt: skip
         account.room(container)[item.name] = Blob(there, data)
