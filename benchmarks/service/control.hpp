@@ -1,0 +1,3 @@
+#pragma once
+// Answers on `listener` for ever.
+void serve_control(int listener);
