@@ -83,7 +83,7 @@ def exclusion(item: ListedObject, patterns: Sequence[str]) -> str:
         return f"Archived{doing}: its bytes are offline. Rehydrate it to Hot or Cool at the source, then re-sync."
     if item.customer_key:
         return "Under a customer-provided key: only the key's holder can read it. Copy it with the key, or exclude it."
-    return wrong_metadata(item.metadata)
+    return wrong_metadata(item.metadata) if item.metadata else ""
 
 
 def decide(

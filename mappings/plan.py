@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mappings.filters import Filters
+
 
 @dataclass(frozen=True, slots=True)
 class CreateResourceGroup:
@@ -128,3 +130,9 @@ class Plan:
     """Properties that no copy can keep (creation time, Last-Modified, ...), said before the start."""
     names: tuple[PlannedName, ...] = ()
     """What names and tags of the steps reveal; `migrate` refuses while a name is neither renamed nor allowed."""
+    filters: tuple[Filters, ...] = ()
+    """What of the containers is taken: those of migration.toml, then those of options; each only narrows."""
+    narrows: str = ""
+    """Id of the plan that this one is a part of, for one run only; "" for a plan that stands for itself."""
+    narrowed_to: str = ""
+    """What that part is, for a reader."""

@@ -12,6 +12,7 @@ from typing import Any
 from mappings.codec import canonical_json, rebuild
 from mappings.errors import DoNotTrust
 from mappings.evidence import digest
+from mappings.filters import Filters
 from mappings.plan import (
     CopyShard,
     CreateContainer,
@@ -41,9 +42,23 @@ def sealed(
     *,
     created_at: datetime,
     names: Iterable[PlannedName] = (),
+    filters: Iterable[Filters] = (),
+    narrows: str = "",
+    narrowed_to: str = "",
 ) -> Plan:
     """The plan of these steps, with its hash and id. `created_at` (with a zone) is not part of the hash."""
-    draft = Plan("", "", created_at.astimezone(UTC), tuple(steps), tuple(left_out), tuple(cannot_keep), tuple(names))
+    draft = Plan(
+        "",
+        "",
+        created_at.astimezone(UTC),
+        tuple(steps),
+        tuple(left_out),
+        tuple(cannot_keep),
+        tuple(names),
+        tuple(filters),
+        narrows,
+        narrowed_to,
+    )
     content = digest(_content(draft))
     return replace(draft, id=content[:12], hash=content)
 
@@ -75,6 +90,9 @@ def plan_from_json(text: str, *, origin: str = "the stored plan") -> Plan:
             left_out=tuple(rebuild(LeftOut, item) for item in data["left_out"]),
             cannot_keep=tuple(data["cannot_keep"]),
             names=tuple(rebuild(PlannedName, item) for item in data.get("names", ())),
+            filters=tuple(rebuild(Filters, item) for item in data.get("filters", ())),
+            narrows=data.get("narrows", ""),
+            narrowed_to=data.get("narrowed_to", ""),
         )
     except (ValueError, KeyError, TypeError) as wrong:
         raise DoNotTrust(f"{origin} is not a plan of govlift ({type(wrong).__name__}).", next_step=again) from None
@@ -107,6 +125,7 @@ def explain(plan: Plan) -> list[str]:
         f"{_count(containers.total(), 'container')}",
         f"  copies {_volume(every)} in {_count(len(every), 'shard')}",
     ]
+    lines += _filter_lines(plan, every)
     lines[1:1] = names_lines(plan.names)
     lines += ["", "Resource groups"] if groups else []
     lines += [f"  {group.name}  {group.region}" for group in groups]
@@ -121,8 +140,10 @@ def _content(plan: Plan) -> dict[str, Any]:
         "steps": [{"step": _NAMES[type(step)], "with": _told(step)} for step in plan.steps],
         "left_out": plan.left_out,
         "cannot_keep": plan.cannot_keep,
-        # A plan without such names has the hash that it would have without this key.
+        # A plan without such names, or filters, has the hash that it would have without these keys.
         **({"names": plan.names} if plan.names else {}),
+        **({"filters": plan.filters} if plan.filters else {}),
+        **({"narrows": plan.narrows, "narrowed_to": plan.narrowed_to} if plan.narrows else {}),
     }
 
 
@@ -148,6 +169,18 @@ def _account_lines(account: CreateStorageAccount, containers: int, shards: list[
         + ", ".join([f"{account.kind} {account.sku}", account.region, f"group {account.resource_group}", *flags]),
         *([f"    {account.note}"] if account.note else []),
         f"    {_count(containers, 'container')}, {_volume(shards)}, {_count(len(shards), 'shard')}",
+    ]
+
+
+def _filter_lines(plan: Plan, shards: list[CopyShard]) -> list[str]:
+    lines = [f"  a part of plan {plan.narrows}: {plan.narrowed_to}"] if plan.narrows else []
+    stated = [line for filters in plan.filters for line in filters.stated()]
+    if not stated:
+        return lines
+    return [
+        *lines,
+        f"  at most: these filters decide object by object during the run, on {_count(len(shards), 'listed shard')}",
+        *(f"    {line}" for line in stated),
     ]
 
 

@@ -14,6 +14,7 @@ from mappings.errors import FixTheInput
 from mappings.model import Assessment, ContainerSurvey, Resource
 from mappings.nameguard import NameGuard
 from mappings.naming import is_account_name, resource_group_names
+from mappings.narrowing import CONTAINER, cut_steps
 from mappings.plan import (
     CopyShard,
     CreateContainer,
@@ -44,7 +45,6 @@ __all__ = [
 
 GAP = "gap"
 """`LeftOut.type` of what the inventory could not see."""
-CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
 
 CANNOT_KEEP = (
     "Creation time and Last-Modified: the service sets them at each write (REST, Put Blob).",
@@ -122,6 +122,10 @@ def extend_plan(
     mapped = [Mapped(step, ()) for step in plan.steps if isinstance(step, CreateStorageAccount)]
     new = [survey for survey in new_containers if (survey.account, survey.container) not in have]
     contents, excluded = _contents(mapped, _by_account(new), settings)
+    accounts = {item.step.source_account: item.step for item in mapped}
+    for filters in plan.filters:
+        contents, cut = cut_steps(contents, filters, accounts)
+        excluded += cut
     left_out = sorted({*plan.left_out, *excluded}, key=lambda item: (item.resource_id, item.type, item.why))
     if not contents and len(left_out) == len(plan.left_out):
         return plan
@@ -131,7 +135,16 @@ def extend_plan(
     before = [step for step in plan.steps if not isinstance(step, CopyShard)]
     names = (*plan.names, *(guarded(containers, guard)[1] if guard else ()))
     steps = [*before, *containers, *old_shards, *shards]
-    return sealed(steps, left_out, plan.cannot_keep, created_at=now, names=names)
+    return sealed(
+        steps,
+        left_out,
+        plan.cannot_keep,
+        created_at=now,
+        names=names,
+        filters=plan.filters,
+        narrows=plan.narrows,
+        narrowed_to=plan.narrowed_to,
+    )
 
 
 def _check_names(accounts: Sequence[Resource], names: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from mappings.clouds import Cloud, cloud_named
 from mappings.errors import FixTheInput
+from mappings.filters import SETTINGS, Filters, NameList, parse_filters
 from mappings.pacing import AUTO, MIB, Caps, Hours, Timetable
 from mappings.redundancy import spelt
 
@@ -101,6 +102,48 @@ class Target(_Part):
         return cloud_named(self.cloud)
 
 
+class CopyFilter(_Part):
+    """What of the containers is taken, besides `copy.accounts` and `copy.exclude_...`; frozen into each plan."""
+
+    accounts: tuple[str, ...] = ()
+    exclude_accounts: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    exclude_containers: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    exclude_prefixes: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    min_size: str = ""
+    max_size: str = ""
+    modified_after: str = ""
+    modified_before: str = ""
+    tags: tuple[str, ...] = ()
+    exclude_tags: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    exclude_tiers: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    exclude_types: tuple[str, ...] = ()
+    from_list: str = ""
+    """File beside migration.toml that names the objects to take."""
+    list_column: str = ""
+
+    @model_validator(mode="after")
+    def _readable(self) -> CopyFilter:
+        self.as_filters()
+        return self
+
+    def as_filters(self, listed: NameList | None = None) -> Filters:
+        """These filters as the engine's value.
+
+        Args:
+            listed: what `from_list` names, read.
+
+        Raises:
+            FixTheInput: a size, date, tag or type is written wrongly.
+        """
+        return parse_filters(self.model_dump(), origin=SETTINGS, listed=listed)
+
+
 class Copy(_Part):
     route: Literal["auto", "pull", "stream"] = "auto"
     proof: Literal["L0", "L1", "L2", "L3"] = "L2"
@@ -135,6 +178,7 @@ class Copy(_Part):
     """Glob patterns on `account/container`."""
     exclude_blobs: tuple[str, ...] = ()
     """Glob patterns on the blob name; an excluded blob is counted and named in the manifest."""
+    filter: CopyFilter = Field(default_factory=CopyFilter)
 
     @field_validator("hours")
     @classmethod

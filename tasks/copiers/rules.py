@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mappings.delta import exclusion
+from mappings.filter_tests import Test
 from mappings.objects import ListedObject
 from mappings.settings import Copy
 from mappings.states import ProofLevel
@@ -33,6 +34,8 @@ class CopyRules:
     proof: ProofLevel = ProofLevel.L2
     """Level that every copied object must reach; below it an object counts as failed."""
     exclude_blobs: tuple[str, ...] = ()
+    chosen: Test | None = None
+    """The filters of the run's plan for the container at hand; None takes everything."""
     attempts: int = 5
     """Starts of one object (source changed under the copy, throttled, ...) before it counts as failed."""
     overwrite_unknown: bool = False
@@ -57,6 +60,8 @@ class CopyRules:
 
     def left_out(self, item: ListedObject) -> str:
         """Why this run leaves `item` out, with the remedy; "" where it does not."""
+        if self.chosen is not None and (why := self.chosen(item)):
+            return why
         return exclusion(item, self.exclude_blobs)
 
     def stream_block(self, size: int) -> int:
