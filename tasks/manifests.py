@@ -112,6 +112,24 @@ class ManifestWriter:
             with _disk(self._path):
                 self._flush()
 
+    def keep(self, table: pa.Table) -> None:
+        """Add rows of another manifest as they stand; columns that it has not are empty.
+
+        Raises:
+            ValueError: they do not come after what was written.
+        """
+        if not table.num_rows:
+            return
+        (first,), (last,) = ([ObjectKey(*key) for key in _keys(table.slice(at, 1))] for at in (0, table.num_rows - 1))
+        if self._last is not None and not self._last < first:
+            raise ValueError(f"{first} does not come after {self._last}")
+        self._last = last
+        with _disk(self._path):
+            if self._rows:
+                self._flush()
+            assert self._writer is not None
+            self._writer.write_table(_completed(table, self._schema), row_group_size=ROWS_PER_GROUP)
+
     def close(self) -> str:
         """Finish the file: on disk, under its name, read-only. Returns its SHA-256, hex."""
         if self._writer is None:
@@ -156,7 +174,7 @@ def read_manifest(path: Path) -> Iterator[EvidenceRow]:
     """
     import pyarrow.parquet as pq
 
-    with _readable(path), pq.ParquetFile(path) as file:
+    with readable(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
             # A manifest of an older version lacks the columns that came later.
             had = set(batch.schema.names)
@@ -167,7 +185,8 @@ def read_manifest(path: Path) -> Iterator[EvidenceRow]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """Say of a manifest that is gone or damaged what it means: `DoNotTrust`."""
     import pyarrow as pa
 
     try:
@@ -197,7 +216,7 @@ def changes_in(path: Path) -> dict[str, int]:
     """How many rows of a manifest have each change; reads that one column. Raises as `read_manifest`."""
     import pyarrow.parquet as pq
 
-    with _readable(path):
+    with readable(path):
         counted = pq.read_table(path, columns=["change"]).column("change").value_counts().to_pylist()
     return {str(one["values"]): int(one["counts"]) for one in counted}
 
@@ -271,6 +290,20 @@ def _schema() -> pa.Schema:
     time = pa.timestamp("us", tz="UTC")
     special = dict.fromkeys(_TIMES, time) | {"size": pa.int64(), "proof": pa.int8(), "attempts": pa.int32()}
     return pa.schema([(name, special.get(name, pa.string())) for name in _COLUMNS])
+
+
+def _keys(table: pa.Table) -> Iterator[tuple[str, ...]]:
+    columns = [table.column(name).to_pylist() for name in ("name", "snapshot", "version") if name in table.column_names]
+    yield from zip(*columns, strict=True)
+
+
+def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.array([""] * table.num_rows, field.type))
+    return table.select(schema.names).cast(schema)
 
 
 def _column(rows: list[EvidenceRow], name: str) -> list[Any]:
