@@ -54,7 +54,7 @@ class Delivery:
         self.bench = bench
         self.item = item
         self.if_match = if_match
-        self.route = bench.routes.route(bench.source.account, bench.target.account)
+        self.route = bench.routes.route(bench.source.account, bench.target.account, item.blob_type)
         self.attempts = 0
         self.wrote = False
         """Whether a write was tried, so that the target may hold something of ours."""
@@ -103,7 +103,7 @@ class Delivery:
         self.if_match = landed.etag
         proof = await prove(bench, fit.item, landed)
         if landed.route is Route.PULL:
-            bench.routes.pulled(bench.source.account, bench.target.account)
+            bench.routes.pulled(bench.source.account, bench.target.account, fit.item.blob_type)
         return Delivered(fit.item, fit.lost, landed, proof)
 
     async def _settle(self, wrong: ObjectError) -> Delivered | None:
@@ -143,7 +143,8 @@ class Delivery:
             raise ObjectRefused(f"{wrong.sentence} {remedy}", code=wrong.code, status=wrong.status)
         pair = self.bench.source.account, self.bench.target.account
         # A name that is too long for a copy source says nothing about the pair.
-        routes.refused(*pair, self.item.name, wrong.sentence, of_pair=wrong.code != COPY_SOURCE_TOO_LONG)
+        of_pair = wrong.code != COPY_SOURCE_TOO_LONG
+        routes.refused(*pair, self.item.name, wrong.sentence, of_pair=of_pair, blob_type=self.item.blob_type)
         self.route = Route.STREAM
 
     def _may_wait(self, wrong: ObjectError) -> bool:

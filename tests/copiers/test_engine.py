@@ -603,3 +603,23 @@ async def test_a_corrupted_read_is_a_mismatch_not_a_crash() -> None:
     row = (await pair.run())[("x", "")]
     assert row.outcome is Outcome.FAILED and is_mismatch(row)
     assert ("x", 0) not in pair.target.state("c")
+
+
+async def test_an_object_that_is_only_throttled_does_not_fail_within_the_patience() -> None:
+    """Breaks when throttling uses up an object's attempts: a busy account would fail its objects one after the other."""
+    pair = Pair(mode="stream")
+    pair.source.write("c", "x", b"small")
+    left = 20
+
+    def throttle(operation: str, name: str) -> None:
+        nonlocal left
+        if operation == "put_blob" and left:
+            left -= 1
+            raise SlowDown("busy", code="ServerBusy", status=503, retry_after=0.0)
+
+    pair.target.hook = throttle
+    assert set(outcomes(await pair.run(patience=30.0)).values()) == {Outcome.COPIED}
+    left = 20
+    pair.source.write("c", "x", b"other")
+    row = (await pair.run(patience=0.0))[("x", "")]
+    assert (row.outcome, row.code) == (Outcome.FAILED, "ServerBusy")
