@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,45 @@ def test_routes() -> None:
     assert book.route("a", "c") is Route.PULL
     assert RouteBook("stream").route("a", "b") is Route.STREAM
     assert not RouteBook("pull").may_fall_back
+
+
+def test_a_pair_that_streams_tries_the_pull_again_with_one_object() -> None:
+    """Breaks when a refusal lasts for the whole run, when all objects try at once, or a late success counts."""
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    book = RouteBook(clock=lambda: now)
+    for _ in range(3):
+        book.refused("a", "b", "x", "no")
+    book.pulled("a", "b")  # It was sent before the pair was known to stream.
+    assert book.route("a", "b") is Route.STREAM
+    now += timedelta(minutes=11)
+    assert [book.route("a", "b") for _ in range(3)] == [Route.PULL, Route.STREAM, Route.STREAM]
+    book.refused("a", "b", "y", "still no")
+    assert book.route("a", "b") is Route.STREAM
+    now += timedelta(minutes=11)
+    assert book.standing("a", "b") is Route.STREAM
+    assert book.route("a", "b") is Route.PULL
+    book.pulled("a", "b")
+    assert [book.route("a", "b") for _ in range(3)] == [Route.PULL] * 3
+    told = [(event.route, event.reason) for event in book.events if not event.name]
+    assert [route for route, _ in told] == [Route.STREAM, Route.PULL]
+    assert "10 minutes" in told[0][1]
+
+
+def test_each_type_of_blob_has_a_route_of_its_own() -> None:
+    """Breaks when refused page blobs make the block blobs of the pair stream."""
+    book = RouteBook()
+    for _ in range(3):
+        book.refused("a", "b", "disk", "no", blob_type=BlobType.PAGE)
+    assert book.route("a", "b", BlobType.PAGE) is Route.STREAM and book.route("a", "b") is Route.PULL
+
+
+def test_what_another_worker_learnt_is_taken_over_without_news() -> None:
+    """Breaks when workers tell each other the same for ever."""
+    book = RouteBook()
+    book.heard("a", "b", Route.STREAM)
+    assert book.knows("a", "b") and book.standing("a", "b") is Route.STREAM and not book.events
+    book.heard("a", "b", Route.PULL)
+    assert book.route("a", "b") is Route.PULL
 
 
 def test_intents_outlive_their_process_and_end_with_the_manifest(tmp_path: Path) -> None:
