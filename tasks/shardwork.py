@@ -15,7 +15,7 @@ from mappings.errors import GovliftError, ObjectError
 from mappings.objects import Tally
 from mappings.runs import Claim
 from tasks.copiers import COPIERS
-from tasks.copiers.intents import IntentFile
+from tasks.copiers.journal import FileJournal
 from tasks.copiers.pace import PaceBook
 from tasks.ledger.refusals import LostLease
 from tasks.manifests import ManifestWriter, manifest_meta, manifest_path, previous_rows
@@ -64,8 +64,8 @@ async def carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: 
     """
     relative = manifest_path(claim)
     path = work.folder / relative
+    journal = FileJournal(path.parent, f"{claim.run_id}-{claim.attempt}")
     manifest = ManifestWriter(path, meta=manifest_meta(claim, tool_version=work.tool_version))
-    intents = IntentFile(path.parent / "begun")
     previous = previous_rows(work.folder, work.reader, claim.shard)
     pace = work.paces.of(target.account)
     # What the source throttles slows the account down that its bytes go to.
@@ -82,16 +82,16 @@ async def carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: 
                 work.selection.rules(work.rules, claim),
                 work.routes,
                 work.progress,
-                intents=intents,
+                journal=journal,
                 pace=pace,
             )
         digest = manifest.close()
     except BaseException as wrong:
         manifest.abort()
-        intents.close()
+        journal.close()
         return _give_up(claim, work, wrong)
     work.writer.finish(claim, tally=tally, manifest=relative, manifest_hash=digest, now=work.clock())
-    intents.clear()
+    journal.clear()
     return tally
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from mappings.fidelity import Features
 from mappings.objects import ListedObject, ObjectKey
 from tasks.copiers.base import SourceBlobs, TargetBlobs
+from tasks.copiers.journal import Journal
 from tasks.copiers.pace import ByteBudget, Pace
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
@@ -36,9 +37,12 @@ class Bench:
     features: Features
     budget: ByteBudget
     pace: Pace
-    begin: Callable[[str], None]
-    """Told the name of a family before its first write at the target."""
+    journal: Journal
     clock: Callable[[], datetime]
+
+    def begin(self, name: str) -> None:
+        """To be called before the first write under `name` at the target."""
+        self.journal.begin((name,))
 
     async def at_source(self, name: str, snapshot: str = "", version: str = "") -> ListedObject | None:
         """The object as the source lists it now."""

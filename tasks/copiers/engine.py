@@ -15,11 +15,12 @@ from mappings.plan import CopyShard
 from tasks.copiers.base import SourceBlobs, TargetBlobs
 from tasks.copiers.bench import Bench
 from tasks.copiers.families import settle_family
-from tasks.copiers.intents import Intents, NoIntents
+from tasks.copiers.journal import Journal, NoJournal
 from tasks.copiers.lanes import Lanes, Line
 from tasks.copiers.march import Family, ascending, march
 from tasks.copiers.pace import ByteBudget, Pace
 from tasks.copiers.plain import Job, Plain
+from tasks.copiers.resume import evidence, restored, with_evidence
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rows import Counts
 from tasks.copiers.rules import CopyRules
@@ -41,7 +42,7 @@ async def copy_shard(
     routes: RouteBook,
     progress: Progress,
     *,
-    intents: Intents | None = None,
+    journal: Journal | None = None,
     pace: Pace | None = None,
 ) -> Tally:
     """Bring one key range of one container to the target.
@@ -50,8 +51,8 @@ async def copy_shard(
         previous: rows of the last finished manifest of this range, in key order; none at the first run.
         record: called once per row, in key order. In = out: each listed object gives one row, and besides these each
             deletion and each extra at the target gives one.
-        intents: what an attempt that was killed had begun; without it, other content at the target without evidence is
-            refused as a stranger's.
+        journal: what an attempt that was killed had begun and finished; without it everything at the target without
+            evidence is compared by content, and what differs is refused as a stranger's.
         pace: the gate of the target account, shared by all shards that go there.
 
     Returns:
@@ -62,7 +63,7 @@ async def copy_shard(
         GovliftError: a listing is out of order, or an identity was refused.
         asyncio.CancelledError: passed on, after every request under way was cancelled and awaited.
     """
-    intents = intents or NoIntents()
+    journal = journal or NoJournal()
     bench = Bench(
         source=source,
         target=target,
@@ -73,15 +74,16 @@ async def copy_shard(
         features=await target.features(),
         budget=ByteBudget(rules.memory),
         pace=pace or Pace(target.account, Bounds(most=rules.concurrency)),
-        begin=intents.begin,
+        journal=journal,
         clock=lambda: datetime.now(UTC),
     )
-    return await _Run(shard, bench, intents, record).run(previous)
+    return await _Run(shard, bench, record).run(previous)
 
 
 class _Run:
-    def __init__(self, shard: CopyShard, bench: Bench, intents: Intents, record: Callable[[EvidenceRow], None]) -> None:
-        self._shard, self._bench, self._intents, self._record = shard, bench, intents, record
+    def __init__(self, shard: CopyShard, bench: Bench, record: Callable[[EvidenceRow], None]) -> None:
+        self._shard, self._bench, self._record = shard, bench, record
+        self._journal = bench.journal
         self._plain = Plain(bench)
         self._counts = Counts()
         self._line = Line(self._out)
@@ -89,10 +91,10 @@ class _Run:
 
     async def run(self, previous: Iterator[EvidenceRow]) -> Tally:
         lanes = Lanes(self._work, self._let_loose, self._line, self._bench.pace)
-        look, add, begun = self._plain.look, self._line.add, self._intents.begun
+        look, add, begun = self._plain.look, self._line.add, self._journal.begun
         try:
             async for family in self._families(previous):
-                found = Job(family) if begun(family.name) else look(family)
+                found = self._look_again(family) if begun(family.name) else look(family)
                 if isinstance(found, Job):
                     await lanes.put(found)
                 else:
@@ -102,6 +104,17 @@ class _Run:
             await lanes.stop()
         self._tell()
         return self._counts.tally()
+
+    def _look_again(self, family: Family) -> list[EvidenceRow] | Job:
+        """At a name that an attempt which was killed had begun."""
+        known = evidence(family, self._journal.finished(family.name))
+        if not known:
+            return Job(family, begun=True)
+        found = self._plain.look(with_evidence(family, known))
+        if isinstance(found, Job):
+            found.begun, found.known = True, known
+            return found
+        return restored(found, known)
 
     def _families(self, previous: Iterator[EvidenceRow]) -> AsyncIterator[Family]:
         shard, bench = self._shard, self._bench
@@ -115,14 +128,17 @@ class _Run:
 
     async def _work(self, job: Job) -> list[EvidenceRow]:
         if job.item is not None:
-            return [await self._plain.carry(job, job.item, self._bench.clock())]
-        return await settle_family(job.family, self._bench, begun=self._intents.begun(job.family.name))
+            found = [await self._plain.carry(job, job.item, self._bench.clock())]
+        else:
+            found = await settle_family(job.family, self._bench, begun=job.begun)
+        if job.known is not None:
+            found = restored(found, job.known)
+        self._journal.note(found)
+        return found
 
     def _let_loose(self, jobs: Sequence[Job]) -> None:
         """Nothing of these has been written yet; from now on it may be."""
-        for job in jobs:
-            if job.item is not None:
-                self._intents.begin(job.family.name)
+        self._journal.begin([job.family.name for job in jobs if job.item is not None])
 
     def _out(self, rows: Sequence[EvidenceRow]) -> None:
         counts = self._counts

@@ -7,6 +7,7 @@ which starts over and knows all hard cases.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from mappings.delta import Action, decide
 from mappings.errors import Corrupted, ObjectError
 from mappings.fidelity import Features
-from mappings.objects import BlobType, EvidenceRow, ListedObject, Written
+from mappings.objects import BlobType, EvidenceRow, ListedObject, ObjectKey, Written
 from mappings.states import Change, Outcome, ProofLevel, Route
 from tasks.clients import crc64
 from tasks.copiers import rows
@@ -27,16 +28,26 @@ from tasks.copiers.settle import deliver
 class Job:
     """One family on its way through the lanes; its place in line is kept until its rows are there."""
 
-    __slots__ = ("change", "family", "if_match", "item", "rows")
+    __slots__ = ("begun", "change", "family", "if_match", "item", "known", "rows")
 
     def __init__(
-        self, family: Family, item: ListedObject | None = None, if_match: str | None = None, change: Change = Change.NEW
+        self,
+        family: Family,
+        item: ListedObject | None = None,
+        if_match: str | None = None,
+        change: Change = Change.NEW,
+        *,
+        begun: bool = False,
     ) -> None:
         self.family = family
         self.item = item
         """The object as the target shall hold it, where the family is nothing but a plain copy; else None."""
         self.if_match = if_match
         self.change = change
+        self.begun = begun
+        """Whether an earlier attempt, whose manifest was never finished, had begun this name."""
+        self.known: Mapping[ObjectKey, EvidenceRow] | None = None
+        """What that attempt had finished of it."""
         self.rows: list[EvidenceRow] | None = None
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mappings.fidelity import same_headers
 from mappings.objects import EvidenceRow, Tally
 from mappings.plan import CopyShard
 from mappings.states import Change, Outcome
 from tasks.copiers.engine import copy_shard
+from tasks.copiers.journal import FileJournal
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
 from tasks.progress import Progress
@@ -30,21 +33,8 @@ class SmallRules(CopyRules):
 RULES = SmallRules(concurrency=3, block=8, whole_pull=16, pull_block=8, memory=40, pause=0.0)
 
 
-@dataclass
-class Memory:
-    """`tasks.copiers.intents.Intents` that outlives runs."""
-
-    names: set[str] = field(default_factory=set)
-
-    def begin(self, name: str) -> None:
-        self.names.add(name)
-
-    def begun(self, name: str) -> bool:
-        return name in self.names
-
-
 class Pair:
-    """Two accounts, the last manifest and the intents, as a migration keeps them."""
+    """Two accounts, the last manifest and the journals, as a migration keeps them."""
 
     def __init__(self, *, mode: str = "auto", rules: CopyRules = RULES) -> None:
         self.source, self.target = Account("src"), Account("dst")
@@ -55,23 +45,40 @@ class Pair:
         self.routes = RouteBook(mode)  # type: ignore[arg-type]
         self.rules = rules
         self.manifest: list[EvidenceRow] = []
-        self.intents = Memory()
+        self.folder = TemporaryDirectory(prefix="govlift-")
+        self.attempts = 0
         self.tally = Tally()
 
     async def run(self, *, shard: CopyShard = SHARD, **rules: object) -> dict[tuple[str, str], EvidenceRow]:
         """One run; its rows become the manifest only if it ends well, as in a migration."""
         found: list[EvidenceRow] = []
-        self.tally = await copy_shard(
-            shard, self.reader, self.writer, iter(list(self.manifest)), found.append,
-            replace(self.rules, **rules), self.routes, Progress(), intents=self.intents,  # type: ignore[arg-type]
-        )  # fmt: skip
+        self.attempts += 1
+        journal = self.journal()
+        try:
+            self.tally = await copy_shard(
+                shard, self.reader, self.writer, iter(list(self.manifest)), found.append,
+                replace(self.rules, **rules), self.routes, Progress(), journal=journal,  # type: ignore[arg-type]
+            )  # fmt: skip
+        except BaseException:
+            self.die(journal)
+            raise
         assert [row.key for row in found] == sorted(row.key for row in found), "rows come in key order"
         assert len({row.key for row in found}) == len(found), "one row per object"
         assert self.tally.whole
         listed = [row for row in found if row.change not in (Change.DELETED, Change.EXTRA)]
         assert self.tally.listed == len(listed) == sum(len(v) for v in self._listed().values())
-        self.manifest, self.intents.names = found, set()
+        self.manifest = found
+        journal.clear()
         return {(row.name, row.snapshot): row for row in found}
+
+    def journal(self) -> FileJournal:
+        """The journal of the next attempt."""
+        return FileJournal(Path(self.folder.name), f"run-{self.attempts:03}")
+
+    def die(self, journal: FileJournal) -> None:
+        """What SIGKILL leaves of a journal: what was handed to the system, and nothing of what was held back."""
+        journal._held.clear()
+        journal.close()
 
     def _listed(self) -> Mapping[str, list[str]]:
         snapshots = self.source.snapshots

@@ -17,7 +17,7 @@ from mappings.settings import Credential
 from tasks.clients.blobs import SourceBlobClient, TargetBlobClient
 from tasks.clients.session import Session, open_session
 from tasks.copiers.engine import copy_shard
-from tasks.copiers.intents import Intents
+from tasks.copiers.journal import Journal
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
 from tasks.progress import Progress
@@ -69,7 +69,7 @@ class Mover:
     tally: Tally = field(default_factory=Tally)
 
     async def run(
-        self, container: str, *, to: str = "", intents: Intents | None = None, **rules: object
+        self, container: str, *, to: str = "", journal: Journal | None = None, **rules: object
     ) -> dict[tuple[str, str], EvidenceRow]:
         """Copy one container whole."""
         shard = CopyShard(self.source.account, self.target.account, container, "", None, 0, 0, 0)
@@ -77,7 +77,7 @@ class Mover:
         rows: list[EvidenceRow] = []
         self.tally = await copy_shard(
             shard, self.source, self.target, iter(self.manifest.get(container, [])), rows.append,
-            replace(RULES, **rules), self.routes, Progress(), intents=intents,  # type: ignore[arg-type]
+            replace(RULES, **rules), self.routes, Progress(), journal=journal,  # type: ignore[arg-type]
         )  # fmt: skip
         assert self.tally.whole
         self.manifest[container] = rows
