@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
@@ -26,9 +27,14 @@ from flows.observe import (
     start_logging,
 )
 from mappings.errors import ExitCode, GovliftError, ResumeLater, TryLater
+from tasks.loglines import FORMAT_VARIABLE, log_format, told
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+LogFormat = Annotated[
+    str, typer.Option("--log-format", help="Log lines on standard error as text or json (or GOVLIFT_LOG_FORMAT).")
+]
 
 log = logging.getLogger("govlift")
 
@@ -43,9 +49,14 @@ def say_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def hint(text: str) -> None:
-    """A word beside the data, to standard error."""
-    sys.stderr.write(text + "\n")
+def hint(text: str, event: str = "hint", **fields: Any) -> None:
+    """A word beside the data, to standard error; one line of JSON where log lines are."""
+    if os.environ.get(FORMAT_VARIABLE) == "json":
+        start_logging(verbose=log.isEnabledFor(logging.DEBUG))
+        level = logging.ERROR if event == "command.failed" else logging.INFO
+        log.log(level, "%s", text.strip().removeprefix("govlift: "), extra=told(event, **fields))
+    else:
+        sys.stderr.write(text + "\n")
 
 
 def say_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -59,11 +70,12 @@ def say_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def command(body: Callable[P, None]) -> Callable[P, None]:
-    """Turn every way to fail into one sentence, the next step and the documented exit code."""
+    """Turn every way to fail into one sentence, the next step and the documented exit code; add `--log-format`."""
 
     @functools.wraps(body)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
+            os.environ[FORMAT_VARIABLE] = log_format(str(kwargs.pop("log_format", "") or ""))
             body(*args, **kwargs)
         except GovliftError as wrong:
             fail(wrong, as_json=bool(kwargs.get("json_")))
@@ -78,21 +90,33 @@ def command(body: Callable[P, None]) -> Callable[P, None]:
             if known is None and not isinstance(wrong, Exception):
                 raise
             if known is None:
-                traceback.print_exc()
-                hint("govlift: an unexpected error; the lines above say where.")
+                _tell_traceback()
+                hint("govlift: an unexpected error; the lines above say where.", "command.failed", exit_code=1)
                 hint("  next: report it with these lines; nothing that was finished is lost.")
                 raise typer.Exit(ExitCode.UNEXPECTED) from None
             fail(known, as_json=bool(kwargs.get("json_")))
 
+    own = inspect.signature(body, eval_str=True)
+    option = inspect.Parameter("log_format", inspect.Parameter.KEYWORD_ONLY, default="", annotation=LogFormat)
+    guarded.__signature__ = own.replace(parameters=[*own.parameters.values(), option])  # type: ignore[attr-defined]
+    guarded.__annotations__ = {name: one.annotation for name, one in own.parameters.items()} | {"log_format": LogFormat}
     return guarded
+
+
+def _tell_traceback() -> None:
+    if os.environ.get(FORMAT_VARIABLE) == "json":
+        start_logging(verbose=False)
+        log.exception("unexpected", extra=told("unexpected"))
+    else:
+        traceback.print_exc()
 
 
 def fail(wrong: GovliftError, *, as_json: bool) -> None:
     """Say what is wrong and what to do, and leave with its exit code."""
     if as_json:
         say_json({"error": wrong.sentence, "next": wrong.next_step, "exit_code": int(wrong.exit_code)})
-    hint(f"govlift: {wrong.sentence}")
-    hint(f"  next: {wrong.next_step}")
+    hint(f"govlift: {wrong.sentence}", "command.failed", exit_code=int(wrong.exit_code), code=wrong.code)
+    hint(f"  next: {wrong.next_step}", "next")
     raise typer.Exit(int(wrong.exit_code))
 
 

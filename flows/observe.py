@@ -18,6 +18,7 @@ from mappings.errors import ExitCode, GovliftError, ObjectError, ResumeLater, en
 from mappings.objects import Tally
 from mappings.runs import RunKind
 from mappings.states import RunState
+from tasks.loglines import FORMAT_VARIABLE, about, formatter, log_format, told
 from tasks.progress import Progress, Snapshot
 
 log = logging.getLogger("govlift")
@@ -49,13 +50,27 @@ def prepare_prefect(*, quiet: bool) -> None:
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 
 
-def start_logging(*, verbose: bool) -> None:
-    """Log lines of the product to standard error."""
+def start_logging(*, verbose: bool, format_: str = "") -> None:
+    """Log lines of the product to standard error.
+
+    Args:
+        format_: "text" or "json"; "" takes what GOVLIFT_LOG_FORMAT says, which worker processes inherit.
+
+    Raises:
+        FixTheInput: there is no such format.
+    """
+    chosen = log_format(format_)
+    os.environ[FORMAT_VARIABLE] = chosen
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(formatter(chosen))
     log.handlers[:] = [handler]
     log.propagate = False
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
+    if chosen == "json":
+        # Whatever else writes to standard error would break the lines apart.
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+        logging.captureWarnings(True)
+        logging.getLogger("py.warnings").handlers[:] = [handler]
     # Azure's request logs repeat every header; ours say what matters.
     logging.getLogger("azure").setLevel(logging.ERROR)
 
@@ -134,8 +149,11 @@ async def recorded(
     listen_for_sigterm()
     writer = bench.ledger.writer
     book = RunBook(run_id or writer.begin_run(kind, plan_id=plan_id, now=now()))
+    resumed = "run.resumed" if run_id else "run.begun"
+    log.info("run %s", book.run_id, extra=told(resumed, run=book.run_id, kind=kind.value, plan=plan_id))
     try:
-        yield book
+        with about(run=book.run_id):
+            yield book
     except ObjectError as one:
         # About one object or container, but outside of any shard there is nothing left to go on with.
         wrong = ends_command(one)
@@ -158,6 +176,22 @@ async def recorded(
         writer.end_run(
             book.run_id, book.state, tally=book.tally, exit_code=book.exit_code, detail=book.detail, now=now()
         )
+        _log_end(book, kind)
+
+
+def _log_end(book: RunBook, kind: RunKind) -> None:
+    tally = book.tally
+    counts = {name: getattr(tally, name) for name in ("listed", "copied", "same", "excluded", "failed", "bytes")}
+    fields = told(
+        "run.ended",
+        run=book.run_id,
+        kind=kind.value,
+        state=book.state.value,
+        exit_code=int(book.exit_code),
+        counts=counts,
+    )
+    level = logging.INFO if book.exit_code is ExitCode.OK else logging.WARNING
+    log.log(level, "run %s ended %s: %s", book.run_id, book.state.value, book.detail, extra=fields)
 
 
 def amount(size: float) -> str:
@@ -207,13 +241,19 @@ async def shown(what: str, progress: Progress) -> AsyncIterator[None]:
     finally:
         viewer.cancel()
         await asyncio.gather(viewer, return_exceptions=True)
-        log.info(line(what, progress.snapshot()))
+        _log(what, progress.snapshot())
+
+
+def _log(what: str, at: Snapshot) -> None:
+    counts = {"objects": at.objects, "bytes": at.bytes, "failed": at.failed, "throttled": at.throttled}
+    counts |= {"total_objects": at.total_objects, "total_bytes": at.total_bytes}
+    log.info(line(what, at), extra=told("progress", stage=what, seconds=round(at.elapsed, 1), counts=counts))
 
 
 async def _plain(what: str, progress: Progress) -> None:
     while True:
         await asyncio.sleep(10)
-        log.info(line(what, progress.snapshot()))
+        _log(what, progress.snapshot())
 
 
 async def _live(what: str, progress: Progress) -> None:

@@ -16,9 +16,14 @@ _SECRETS = (
 )
 
 
+def without_secrets(text: str) -> str:
+    """`text` without query strings, signatures, tokens and keys."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
 def clean(text: str) -> str:
     """One line of `text` without query strings, signatures, tokens and keys, at most 400 characters."""
-    line = next((part.strip() for part in text.splitlines() if part.strip()), "")
-    for pattern, instead in _SECRETS:
-        line = pattern.sub(instead, line)
+    line = without_secrets(next((part.strip() for part in text.splitlines() if part.strip()), ""))
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
