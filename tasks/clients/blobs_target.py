@@ -133,7 +133,9 @@ class TargetBlobClient:
 
     # --- block blobs ---
 
-    async def put_blob(self, container: str, item: ListedObject, data: bytes, *, if_match: str | None) -> Written:
+    async def put_blob(
+        self, container: str, item: ListedObject, data: bytes, *, if_match: str | None, crc: int | None = None
+    ) -> Written:
         # Put Blob checks a Content-MD5 label against the bytes, and takes one checksum only. Whether a label counts as
         # one beside a CRC64 is answered by the service: Azurite says so, and is believed.
         label_checks = bool(item.headers.content_md5) and self._one_checksum
@@ -144,7 +146,7 @@ class TargetBlobClient:
                         data,
                         length=len(data),
                         overwrite=if_match is not None,
-                        **_beside(item, {} if label_checks else _checksum(data)),
+                        **_beside(item, {} if label_checks else _checksum(data, crc)),
                         **_condition(if_match),
                     )
                 )
@@ -152,7 +154,7 @@ class TargetBlobClient:
             if wrong.code != "BothCrc64AndMd5HeaderPresent" or label_checks:
                 raise
             self._one_checksum = True
-            return await self.put_blob(container, item, data, if_match=if_match)
+            return await self.put_blob(container, item, data, if_match=if_match, crc=crc)
 
     async def put_blob_from_url(self, container: str, item: ListedObject, url: str, *, if_match: str | None) -> Written:
         more = {"x-ms-blob-content-md5": _base64(item.headers.content_md5)} if item.headers.content_md5 else {}
@@ -169,11 +171,13 @@ class TargetBlobClient:
                 )
             )
 
-    async def put_block(self, container: str, name: str, block_id: str, data: bytes) -> Written:
+    async def put_block(
+        self, container: str, name: str, block_id: str, data: bytes, *, crc: int | None = None
+    ) -> Written:
         with self._errors("write a block of", container, name):
             return _written(
                 await self.wire.blob(container, name).stage_block(
-                    block_id, data, length=len(data), headers=_checksum(data)
+                    block_id, data, length=len(data), headers=_checksum(data, crc)
                 )
             )
 
@@ -222,11 +226,11 @@ class TargetBlobClient:
                 )
             )
 
-    async def append(self, container: str, name: str, data: bytes, *, position: int) -> Written:
+    async def append(self, container: str, name: str, data: bytes, *, position: int, crc: int | None = None) -> Written:
         with self._errors("append to", container, name, target_condition=True):
             return _written(
                 await self.wire.blob(container, name).append_block(
-                    data, length=len(data), appendpos_condition=position, headers=_checksum(data)
+                    data, length=len(data), appendpos_condition=position, headers=_checksum(data, crc)
                 )
             )
 
@@ -247,10 +251,12 @@ class TargetBlobClient:
                 )
             )
 
-    async def put_pages(self, container: str, name: str, data: bytes, *, offset: int) -> Written:
+    async def put_pages(
+        self, container: str, name: str, data: bytes, *, offset: int, crc: int | None = None
+    ) -> Written:
         with self._errors("write pages of", container, name):
             return _written(
-                await self.wire.blob(container, name).upload_page(data, offset, len(data), headers=_checksum(data))
+                await self.wire.blob(container, name).upload_page(data, offset, len(data), headers=_checksum(data, crc))
             )
 
     async def put_pages_from_url(
@@ -324,9 +330,9 @@ def _beside(item: ListedObject, headers: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _checksum(data: bytes) -> dict[str, str]:
+def _checksum(data: bytes, crc: int | None = None) -> dict[str, str]:
     """The service refuses the request when its bytes do not arrive as this CRC64 says."""
-    return {"x-ms-content-crc64": crc64.to_text(crc64.crc64(data))}
+    return {"x-ms-content-crc64": crc64.to_text(crc64.crc64(data) if crc is None else crc)}
 
 
 def _base64(raw: bytes) -> str:

@@ -103,8 +103,13 @@ class TargetBlobs(Protocol):
         """Bytes of that generation, under `If-Match: item.etag`. Raises CompareTarget when it is gone or changed."""
         ...
 
-    async def put_blob(self, container: str, item: ListedObject, data: bytes, *, if_match: str | None) -> Written:
+    async def put_blob(
+        self, container: str, item: ListedObject, data: bytes, *, if_match: str | None, crc: int | None = None
+    ) -> Written:
         """Put Blob of a block blob with headers, metadata, tags and tier of `item`.
+
+        `crc` is the CRC64 of `data` where the caller knows it already, here and in the other writes; the service
+        refuses the request when the bytes that arrive have another one.
 
         `if_match` None demands that the blob does not exist yet (`If-None-Match: *`); an ETag demands that generation.
         """
@@ -114,7 +119,9 @@ class TargetBlobs(Protocol):
         """Put Blob From URL with `x-ms-source-if-match: item.etag`."""
         ...
 
-    async def put_block(self, container: str, name: str, block_id: str, data: bytes) -> Written: ...
+    async def put_block(
+        self, container: str, name: str, block_id: str, data: bytes, *, crc: int | None = None
+    ) -> Written: ...
 
     async def put_block_from_url(
         self, container: str, name: str, block_id: str, url: str, *, offset: int, length: int, source_etag: str
@@ -134,7 +141,7 @@ class TargetBlobs(Protocol):
         """Create an empty append blob, or a page blob of `item.size`, with headers, metadata and tags of `item`."""
         ...
 
-    async def append(self, container: str, name: str, data: bytes, *, position: int) -> Written:
+    async def append(self, container: str, name: str, data: bytes, *, position: int, crc: int | None = None) -> Written:
         """Append Block that demands the blob to be `position` bytes long; CompareTarget where it is not."""
         ...
 
@@ -142,7 +149,9 @@ class TargetBlobs(Protocol):
         self, container: str, name: str, url: str, *, offset: int, length: int, source_etag: str
     ) -> Written: ...
 
-    async def put_pages(self, container: str, name: str, data: bytes, *, offset: int) -> Written: ...
+    async def put_pages(
+        self, container: str, name: str, data: bytes, *, offset: int, crc: int | None = None
+    ) -> Written: ...
 
     async def put_pages_from_url(
         self, container: str, name: str, url: str, *, offset: int, length: int, source_etag: str

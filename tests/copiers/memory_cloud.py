@@ -310,7 +310,10 @@ class MemoryTarget:
         blob = source.pinned(container, _pin(name, snapshot, source_etag))
         return blob.data[offset:] if length is None else blob.data[offset : offset + length]
 
-    async def put_blob(self, container: str, item: ListedObject, data: bytes, *, if_match: str | None) -> Written:
+    async def put_blob(
+        self, container: str, item: ListedObject, data: bytes, *, if_match: str | None, crc: int | None = None
+    ) -> Written:
+        _demand(data, crc)
         self.cloud_account.called("put_blob", item.name)
         await asyncio.sleep(0)
         self._guard(container, item.name, if_match)
@@ -325,7 +328,10 @@ class MemoryTarget:
         self._guard(container, item.name, if_match)
         return self._store(container, item, data, label=True)
 
-    async def put_block(self, container: str, name: str, block_id: str, data: bytes) -> Written:
+    async def put_block(
+        self, container: str, name: str, block_id: str, data: bytes, *, crc: int | None = None
+    ) -> Written:
+        _demand(data, crc)
         self.cloud_account.called("put_block", name)
         await asyncio.sleep(0)
         self.cloud_account.room(container)
@@ -365,7 +371,8 @@ class MemoryTarget:
         self._guard(container, item.name, if_match)
         return self._store(container, item, bytes(item.size) if item.blob_type is BlobType.PAGE else b"")
 
-    async def append(self, container: str, name: str, data: bytes, *, position: int) -> Written:
+    async def append(self, container: str, name: str, data: bytes, *, position: int, crc: int | None = None) -> Written:
+        _demand(data, crc)
         self.cloud_account.called("append", name)
         await asyncio.sleep(0)
         return self._append(container, name, data, position)
@@ -389,7 +396,10 @@ class MemoryTarget:
         self.cloud_account.called("append_from_url", name)
         return self._append(container, name, self._pull(url, source_etag, offset, length), offset)
 
-    async def put_pages(self, container: str, name: str, data: bytes, *, offset: int) -> Written:
+    async def put_pages(
+        self, container: str, name: str, data: bytes, *, offset: int, crc: int | None = None
+    ) -> Written:
+        _demand(data, crc)
         self.cloud_account.called("put_pages", name)
         await asyncio.sleep(0)
         blob = self.cloud_account.room(container)[name]
@@ -447,6 +457,12 @@ class MemoryTarget:
         self.cloud_account.called("set_tier", name)
         self._base(container, name)
         self.cloud_account.change(container, name, moves=False, tier=tier, tier_inferred=False)
+
+
+def _demand(data: bytes, crc: int | None) -> None:
+    """What the service does with the checksum of a request."""
+    if crc is not None and crc != crc64(data):
+        raise Corrupted("arrived otherwise", code="Crc64Mismatch", status=400)
 
 
 def _pin(name: str, snapshot: str, etag: str) -> ListedObject:
