@@ -101,6 +101,8 @@ class ContainerSurvey:
     shard_bytes: tuple[int, ...] = ()
     public_access: str = ""
     """"", "blob" or "container": whether the plan must let the target account allow public access."""
+    traits: Mapping[str, int] = field(default_factory=dict)
+    """What its objects have that decides how much of them is kept, counted (`mappings.traits`)."""
 
 
 @dataclass(frozen=True, slots=True)

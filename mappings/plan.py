@@ -43,6 +43,8 @@ class CreateStorageAccount:
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     """Why the SKU is another one than the source has, what it keeps and loses; "" where it is the same."""
+    hierarchical: bool = False
+    """With a hierarchical namespace (Data Lake Storage), as the source has it."""
 
     @property
     def id(self) -> str:
@@ -60,6 +62,71 @@ class CreateContainer:
     @property
     def id(self) -> str:
         return f"container/{self.account}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAccount:
+    """Before the copy: settings of the blob service that blobs are written under."""
+
+    account: str
+    resource_group: str
+    source_account: str
+    versioning: bool = False
+    replay_versions: bool = False
+    """Whether previous versions are copied as well, oldest first."""
+    change_feed: bool = False
+    change_feed_days: int = 0
+    """0 keeps it without end."""
+    last_access: bool = False
+    default_version: str = ""
+    cors: str = ""
+    """JSON list of CORS rules, "" without any."""
+    scopes: tuple[str, ...] = ()
+    """Encryption scopes, under keys of Microsoft."""
+    website: Mapping[str, str] = field(default_factory=dict)
+    """Static website: "index", "error", "default"; empty where it is off."""
+
+    @property
+    def id(self) -> str:
+        return f"account-settings/{self.account}"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishAccount:
+    """After verification: what deletes, or keeps what is deleted."""
+
+    account: str
+    resource_group: str
+    source_account: str
+    soft_delete_days: int = 0
+    container_soft_delete_days: int = 0
+    lifecycle: str = ""
+    """JSON of the lifecycle policy, "" without one."""
+
+    @property
+    def id(self) -> str:
+        return f"account-policies/{self.account}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectContainer:
+    """After verification, last of all: immutability of one container."""
+
+    account: str
+    resource_group: str
+    source_account: str
+    container: str
+    days: int = 0
+    lock: bool = False
+    """Never undone: a locked policy can only be extended."""
+    allow_appends: bool = False
+    allow_all_appends: bool = False
+    holds: tuple[str, ...] = ()
+    holds_allow_appends: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"protect/{self.account}/{self.container}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +151,17 @@ class CopyShard:
         return f"shard/{self.source_account}/{self.container}/{self.number:05d}"
 
 
-Step = CreateResourceGroup | CreateStorageAccount | CreateContainer | CopyShard
+Step = (
+    CreateResourceGroup
+    | CreateStorageAccount
+    | CreateContainer
+    | SetAccount
+    | FinishAccount
+    | ProtectContainer
+    | CopyShard
+)
+AFTER_COPY = (FinishAccount, ProtectContainer)
+"""Steps that wait until everything is copied and verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +213,8 @@ class Plan:
     """Id of the plan that this one is a part of, for one run only; "" for a plan that stands for itself."""
     narrowed_to: str = ""
     """What that part is, for a reader."""
+
+    @property
+    def shards(self) -> list[CopyShard]:
+        """The steps that copy, in order."""
+        return [step for step in self.steps if isinstance(step, CopyShard)]

@@ -18,9 +18,12 @@ from mappings.plan import (
     CreateContainer,
     CreateResourceGroup,
     CreateStorageAccount,
+    FinishAccount,
     LeftOut,
     Plan,
     PlannedName,
+    ProtectContainer,
+    SetAccount,
     Step,
 )
 from mappings.plan_names import names_lines
@@ -29,6 +32,9 @@ _STEPS: Mapping[str, type[Step]] = {
     "resource-group": CreateResourceGroup,
     "storage-account": CreateStorageAccount,
     "container": CreateContainer,
+    "account-settings": SetAccount,
+    "account-policies": FinishAccount,
+    "protect": ProtectContainer,
     "shard": CopyShard,
 }
 _NAMES = {kind: name for name, kind in _STEPS.items()}
@@ -132,7 +138,7 @@ def explain(plan: Plan) -> list[str]:
     lines += ["", "Storage accounts"] if accounts else []
     for account in accounts:
         lines += _account_lines(account, containers[account.source_account], shards[account.source_account])
-    return lines + _left_out_lines(plan.left_out) + _not_kept_lines(plan.cannot_keep)
+    return lines + _settings_lines(plan) + _left_out_lines(plan.left_out) + _not_kept_lines(plan.cannot_keep)
 
 
 def _content(plan: Plan) -> dict[str, Any]:
@@ -149,8 +155,13 @@ def _content(plan: Plan) -> dict[str, Any]:
 
 def _told(step: Step) -> Step | dict[str, Any]:
     # A step without a note has the hash that it had before there were notes.
-    if isinstance(step, CreateStorageAccount) and not step.note:
-        return {field.name: getattr(step, field.name) for field in fields(step) if field.name != "note"}
+    if isinstance(step, CreateStorageAccount):
+        later = {"note", "hierarchical"}
+        return {
+            field.name: getattr(step, field.name)
+            for field in fields(step)
+            if field.name not in later or getattr(step, field.name)
+        }
     return step
 
 
@@ -170,6 +181,43 @@ def _account_lines(account: CreateStorageAccount, containers: int, shards: list[
         *([f"    {account.note}"] if account.note else []),
         f"    {_count(containers, 'container')}, {_volume(shards)}, {_count(len(shards), 'shard')}",
     ]
+
+
+def _settings_lines(plan: Plan) -> list[str]:
+    """Settings of accounts and containers, in the order in which they are made."""
+    early = [f"  {one.account}: {', '.join(_settings_of(one))}" for one in plan.steps if isinstance(one, SetAccount)]
+    late = [f"  {_last_of(one)}" for one in plan.steps if isinstance(one, (FinishAccount, ProtectContainer))]
+    lines = ["", "Settings before the copy", *early] if early else []
+    return [*lines, "", "Settings after verification, in this order", *late] if late else lines
+
+
+def _settings_of(step: SetAccount) -> list[str]:
+    told = [
+        ("versioning" + (", history replayed" if step.replay_versions else ""), step.versioning),
+        (f"change feed{f' for {step.change_feed_days} days' if step.change_feed_days else ''}", step.change_feed),
+        ("last access tracking", step.last_access),
+        (f"default service version {step.default_version}", step.default_version),
+        ("CORS rules", step.cors),
+        (f"encryption scopes {', '.join(step.scopes)}", step.scopes),
+        (f"static website ({step.website.get('index', '') or 'no index document'})", step.website),
+    ]
+    return [text for text, wanted in told if wanted]
+
+
+def _last_of(step: FinishAccount | ProtectContainer) -> str:
+    if isinstance(step, FinishAccount):
+        told = [
+            (f"soft delete for {step.soft_delete_days} days", step.soft_delete_days),
+            (f"container soft delete for {step.container_soft_delete_days} days", step.container_soft_delete_days),
+            ("lifecycle policy", step.lifecycle),
+        ]
+        return f"{step.account}: " + ", ".join(text for text, wanted in told if wanted)
+    state = "LOCKED, for good" if step.lock else "unlocked"
+    told = [
+        (f"retention of {step.days} days, {state}", step.days),
+        (f"legal hold ({', '.join(step.holds)})", step.holds),
+    ]
+    return f"{step.account}/{step.container}: " + ", ".join(text for text, wanted in told if wanted)
 
 
 def _filter_lines(plan: Plan, shards: list[CopyShard]) -> list[str]:

@@ -10,21 +10,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from mappings.account_settings import AccountDetails, settle_account
 from mappings.errors import FixTheInput
 from mappings.model import Assessment, ContainerSurvey, Resource
 from mappings.nameguard import NameGuard
 from mappings.naming import is_account_name, resource_group_names
 from mappings.narrowing import CONTAINER, cut_steps
 from mappings.plan import (
+    AFTER_COPY,
     CopyShard,
     CreateContainer,
     CreateResourceGroup,
     CreateStorageAccount,
     LeftOut,
     Plan,
+    ProtectContainer,
     Step,
 )
 from mappings.plan_accounts import Mapped, Unplaced, accounts_to_move, map_account, target_region, why_left_out
+from mappings.plan_losses import counted_losses
 from mappings.plan_names import guarded
 from mappings.plan_target import PlanTarget
 from mappings.plan_text import account_names, explain, plan_from_json, plan_to_json, sealed
@@ -69,6 +73,7 @@ def make_plan(
     *,
     now: datetime,
     guard: NameGuard | None = None,
+    details: Mapping[str, AccountDetails] | None = None,
 ) -> Plan:
     """The plan that moves what can be moved.
 
@@ -78,6 +83,7 @@ def make_plan(
         names: source account -> free name in the target, for each of `accounts_to_move`.
         now: when the plan is made, with a zone; not part of its hash.
         guard: what must not stand in names and tags of the target, with the customer's own words; None looks at none.
+        details: source account -> its settings, where they were read.
 
     Raises:
         FixTheInput: a target name is invalid or given twice, a region has no target, an account is not in the estate,
@@ -93,12 +99,47 @@ def make_plan(
         *sorted((item.step for item in mapped), key=lambda step: step.name),
         *contents,
     ]
+    before, after, told = _settled(mapped, contents, surveys, settings, details or {})
+    steps = _with_settings(steps, before, after)
     left_out = [*_left_out(assessment, settings), *unplaced, *excluded]
     _prove_covered(assessment, steps, left_out)
     kept_out = sorted(set(left_out), key=lambda item: (item.resource_id, item.type, item.why))
     notes = [note for item in mapped for note in item.notes]
     steps, revealing = guarded(steps, guard) if guard else (steps, ())
-    return sealed(steps, kept_out, (*CANNOT_KEEP, *notes), created_at=now, names=revealing)
+    return sealed(steps, kept_out, (*CANNOT_KEEP, *notes, *told), created_at=now, names=revealing)
+
+
+def _settled(
+    mapped: Sequence[Mapped],
+    contents: Sequence[Step],
+    surveys: Mapping[str, Sequence[ContainerSurvey]],
+    settings: Settings,
+    details: Mapping[str, AccountDetails],
+) -> tuple[list[Step], list[Step], list[str]]:
+    """Steps before and after the copy that bring account and container settings, and what is not kept of them."""
+    before: list[Step] = []
+    after: list[Step] = []
+    told: list[str] = []
+    planned = {(step.source_account, step.name) for step in contents if isinstance(step, CreateContainer)}
+    copied = [one for of_account in surveys.values() for one in of_account if (one.account, one.container) in planned]
+    for item in sorted(mapped, key=lambda item: item.step.name):
+        found = details.get(item.step.source_account)
+        if found is None:
+            continue
+        names = [container for account, container in planned if account == item.step.source_account]
+        settling = settle_account(found, item.step, names, settings.copy_)
+        before += settling.before
+        after += settling.after
+        told += settling.notes
+    return before, after, [*told, *counted_losses(copied, details, settings.copy_)]
+
+
+def _with_settings(steps: Sequence[Step], before: Sequence[Step], after: Sequence[Step]) -> list[Step]:
+    """Account settings stand behind the accounts and before the containers; what comes last stands last."""
+    first = [step for step in steps if isinstance(step, (CreateResourceGroup, CreateStorageAccount))]
+    # Policies of containers come after those of accounts: nothing may be written once they hold.
+    last = sorted(after, key=lambda step: (isinstance(step, ProtectContainer), step.id))
+    return [*first, *before, *steps[len(first) :], *last]
 
 
 def extend_plan(
@@ -132,9 +173,10 @@ def extend_plan(
     containers = [step for step in contents if isinstance(step, CreateContainer)]
     shards = [step for step in contents if isinstance(step, CopyShard)]
     old_shards = [step for step in plan.steps if isinstance(step, CopyShard)]
-    before = [step for step in plan.steps if not isinstance(step, CopyShard)]
+    before = [step for step in plan.steps if not isinstance(step, (CopyShard, *AFTER_COPY))]
+    after = [step for step in plan.steps if isinstance(step, AFTER_COPY)]
     names = (*plan.names, *(guarded(containers, guard)[1] if guard else ()))
-    steps = [*before, *containers, *old_shards, *shards]
+    steps = [*before, *containers, *old_shards, *shards, *after]
     return sealed(
         steps,
         left_out,

@@ -144,6 +144,17 @@ class CopyFilter(_Part):
         return parse_filters(self.model_dump(), origin=SETTINGS, listed=listed)
 
 
+class CustomerKey(_Part):
+    """An AES-256 key that blobs of the source were written with (customer-provided key)."""
+
+    match: str
+    """Glob pattern on `account/container`."""
+    key_env: str
+    """Environment variable that holds the key in Base64."""
+    target: Literal["same", "none"] = "same"
+    """Whether the blob is written with the same key at the target, or with none (keys of the account)."""
+
+
 class Copy(_Part):
     route: Literal["auto", "pull", "stream"] = "auto"
     proof: Literal["L0", "L1", "L2", "L3"] = "L2"
@@ -167,13 +178,24 @@ class Copy(_Part):
     """Cap outside of `hours`; where both outside caps are 0 the run pauses there."""
     outside_mib_per_second: float = Field(default=0.0, ge=0)
     """The same, in bytes."""
-    workers: int = Field(default=2, ge=1, le=64)
-    """Shards worked on at once by this machine."""
+    workers: int = Field(default=0, ge=0, le=64)
+    """Worker processes of this machine; 0 leaves it to govlift: one per CPU up to 8, none of its own for a small job."""
     block_mib: int = Field(default=8, ge=1, le=100)
     shard_objects: int = Field(default=5000, ge=100)
     """Objects per shard, about."""
     accounts: tuple[str, ...] = ()
     """Only these source accounts; empty takes all."""
+    versions: Literal["all", "current"] = "all"
+    """Whether previous versions of blobs are copied, where both accounts keep versions; else they are counted only."""
+    immutability: Literal["unlocked", "locked", "report"] = "unlocked"
+    """Retention policies and legal holds of containers, set last: a policy that is locked at the source stays unlocked,
+    is locked too (which nobody can undo), or none is set and the report names them."""
+    archive: Literal["exclude", "rehydrate"] = "exclude"
+    """Archived blobs: counted and left out, or planned: the plan writes the list and the commands by which their owner
+    brings them online, a re-sync copies what is online by then, and the target's copy goes to Archive after the proof.
+    govlift itself changes no tier at the source."""
+    customer_keys: tuple[CustomerKey, ...] = ()
+    """Keys of blobs that were written with a customer-provided key."""
     exclude_containers: tuple[str, ...] = ()
     """Glob patterns on `account/container`."""
     exclude_blobs: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from sandbox.arm import Arm, Route, api_version, json_body
+from sandbox.armblobs import BlobSettings
 from sandbox.armgroups import GROUP, SUBSCRIPTION
 from sandbox.armpolicy import Policies
 from sandbox.armwire import ArmError, no_resource
@@ -107,8 +108,7 @@ class Storage:
             Route("DELETE", _ACCOUNT, self._delete),
             Route("POST", _ACCOUNT + "/listKeys", self._keys),
             Route("POST", classic, self._classic_keys),
-            Route("GET", _ACCOUNT + "/blobServices/default", self._blob_service),
-            Route("GET", _ACCOUNT + "/managementPolicies/default", self._lifecycle),
+            *BlobSettings(self._arm, self._backend, self._account).routes(),
         ]
 
     async def load(self) -> None:
@@ -141,6 +141,8 @@ class Storage:
             allow_shared_key=properties.get("allowSharedKeyAccess") is not False,
             allow_public_access=properties.get("allowBlobPublicAccess") is True,
         )
+        if properties.get("isHnsEnabled") and (model := self._backend.model(name)) is not None:
+            model.hierarchical = True
 
     async def _check_name(self, request: web.Request, subscription: str) -> web.Response:
         self._arm.require_subscription(subscription)
@@ -256,28 +258,6 @@ class Storage:
         self._account(request, subscription, group, account, "listKeys/action", CLASSIC)
         key = self._holdings.keys[account]
         return web.json_response({"primaryKey": key, "secondaryKey": key})
-
-    async def _blob_service(self, request: web.Request, subscription: str, group: str, account: str) -> web.Response:
-        body = self._account(request, subscription, group, account, "blobServices/read")
-        service_id = f"{body['id']}/blobServices/default"
-        kept = self._holdings.resources.get(service_id.lower())
-        off = {"allowPermanentDelete": False, "enabled": False}
-        made: Body = {
-            "sku": body.get("sku"),
-            "id": service_id,
-            "name": "default",
-            "type": f"{TYPE}/blobServices",
-            "properties": {"cors": {"corsRules": []}, "deleteRetentionPolicy": off},
-        }
-        return web.json_response(kept or made)
-
-    async def _lifecycle(self, request: web.Request, subscription: str, group: str, account: str) -> web.Response:
-        body = self._account(request, subscription, group, account, "managementPolicies/read")
-        kept = self._holdings.resources.get(f"{body['id']}/managementPolicies/default".lower())
-        if kept is None:
-            message = f"No ManagementPolicy found for account {account}"
-            raise ArmError(404, "ManagementPolicyNotFound", message)
-        return web.json_response(kept)
 
 
 def _invalid(name: str) -> ArmError:

@@ -23,6 +23,7 @@ from typing import Any
 
 from sandbox.estates.model import AccountSpec
 from sandbox.storage.backend import HOST, BackendPlace
+from sandbox.storage.model import Account
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
@@ -256,6 +257,9 @@ class AzuriteStorage:
         raise ValueError("Azurite has no network rules")
 
     def held(self, account: str) -> Mapping[tuple[str, str], tuple[int, int]] | None:
+        return None
+
+    def model(self, account: str) -> Account | None:
         return None
 
     def counts(self) -> Mapping[str, Any]:

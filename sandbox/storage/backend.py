@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sandbox.estates.model import AccountSpec
+from sandbox.storage.model import Account
 
 HOST = "127.0.0.1"
 
@@ -102,6 +103,9 @@ class StorageBackend(Protocol):
 
         An account that does not exist holds nothing.
         """
+
+    def model(self, account: str) -> Account | None:
+        """The account as the sandbox's own service holds it, for settings that ARM makes; None where there is none."""
 
     def counts(self) -> Mapping[str, Any]:
         """What the accounts served: `read`, `write`, `delegation`, `by_operation`, `by_account`; empty if uncounted."""

@@ -11,6 +11,7 @@ from sandbox.estates.model import AccountSpec
 from sandbox.sites import Site, tls
 from sandbox.storage.backend import BackendPlace
 from sandbox.storage.hooks import Rule
+from sandbox.storage.model import Account
 from sandbox.storage.service import BlobService
 
 
@@ -91,6 +92,9 @@ class OwnStorage:
                     size, number = sums.get(key, (0, 0))
                     sums[key] = (size + one.size, number + 1)
         return sums
+
+    def model(self, account: str) -> Account | None:
+        return self.service.accounts.get(account)
 
     def counts(self) -> Mapping[str, Any]:
         return self.service.counters.snapshot()
