@@ -8,12 +8,14 @@ way can be slow, and never wrong: an entry that it does not understand to the la
 
 from __future__ import annotations
 
+import gc
 import re
 from binascii import a2b_base64
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import itemgetter
+from itertools import repeat
 from typing import Any, TypeVar
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -42,10 +44,16 @@ def parse_page(body: bytes) -> Page:
     Raises:
         ObjectError: `BrokenListing`; it is no page, is cut off, or an entry lacks what every blob has.
     """
+    # Thousands of values that live on are made here; the cyclic collector would look through them again and again.
+    collects = gc.isenabled()
+    gc.disable()
     try:
         return _fast(body)
     except _UnusualPage:
         return parse_page_xml(body)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def parse_page_xml(body: bytes) -> Page:
@@ -63,7 +71,9 @@ def parse_page_xml(body: bytes) -> Page:
     blobs, marker = root.find("Blobs"), root.find("NextMarker")
     if root.tag != "EnumerationResults" or blobs is None or marker is None:
         raise _broken("it has no list of blobs, or does not say what follows")
-    entries = [_entry(one) for one in blobs if one.tag == "Blob"]
+    listed = [_entry(one) for one in blobs if one.tag == "Blob"]
+    of = dict(zip(_ORDER, zip(*(one[0] for one in listed), strict=True), strict=True)) if listed else {}
+    entries = _objects(of, [one[1] for one in listed], [one[2] for one in listed])
     prefixes = tuple(_name(one) for one in blobs if one.tag == "BlobPrefix")
     if len(entries) + len(prefixes) != len(blobs):
         raise _broken("it lists something that is neither a blob nor a prefix")
@@ -127,91 +137,123 @@ def _time(text: str) -> datetime:
 _times = _Known(_time)
 
 
-class _Raw:
-    """A `ListedObject` while it is filled: the same slots, without what a frozen class spends on each of them."""
-
-    __slots__ = ListedObject.__slots__
-
-
-class _RawHeaders:
-    __slots__ = HttpHeaders.__slots__
-
-
-_heads: dict[tuple[str, ...], HttpHeaders] = {}
+Texts = tuple[str, ...]
+"""Of one entry, unescaped, in the order of `_ORDER`; "" where one is not there."""
+_new: Any = object.__new__
+_put: dict[str, Any] = {name: getattr(ListedObject, name).__set__ for name in ListedObject.__slots__}
+_put_header: dict[str, Any] = {name: getattr(HttpHeaders, name).__set__ for name in HttpHeaders.__slots__}
+"""How each field is set. Whole columns are set at once: no step of the interpreter for each field of each entry."""
+_heads: dict[Texts, HttpHeaders] = {}
 
 
-def _object(texts: tuple[str, ...], metadata: Mapping[str, str], tags: Mapping[str, str]) -> ListedObject:
-    """One entry from its texts, unescaped, in the order of `_ORDER`; "" where one is not there.
+def _objects(
+    of: Mapping[str, Sequence[str]], metadata: list[Mapping[str, str]], tags: list[Mapping[str, str]]
+) -> list[ListedObject]:
+    """The entries of a page.
+
+    Args:
+        of: for each of `_ORDER` the texts of all entries, unescaped; "" where one has none.
 
     Raises:
-        ObjectError: one that every blob has is missing, or is not of its kind.
+        ObjectError: something that every blob has is missing, or is not of its kind.
     """
-    (name, snapshot, version, current, created, modified, etag, size, content_type, encoding, language, disposition,
-     cache, md5, kind, sequence, tier, inferred, archive, lease, sealed, scope, key, resource, until, mode,
-     hold) = texts  # fmt: skip
-    if not (name and modified and etag and kind in _TYPES):
-        raise _broken(f'"{name}" lacks its time, ETag or type')
-    raw: Any = _Raw()
-    raw.name = name
-    raw.snapshot = snapshot
-    raw.blob_type = _TYPES[kind]
-    raw.size = _number(size)
-    # Listings carry the ETag without quotes, headers with them.
-    raw.etag = f'"{etag}"' if etag[0] != '"' else etag
-    raw.last_modified = _times[modified]
-    raw.headers = _headers(content_type, encoding, language, disposition, cache, md5)
-    raw.metadata = metadata
-    raw.tags = tags
-    raw.tier = tier
-    raw.tier_inferred = inferred == "true"
-    raw.archive_status = archive
-    raw.created = _times[created] if created else None
-    raw.sequence_number = _number(sequence) if sequence else 0
-    raw.sealed = sealed == "true"
-    raw.lease_status = lease
-    raw.encryption_scope = scope
-    raw.customer_key = key != ""
-    raw.key_sha256 = key
-    raw.version_id = version
-    raw.previous = version != "" and current != "true" and not snapshot
-    raw.directory = resource == "directory" or metadata.get("hdi_isfolder") == "true"
-    raw.immutable_until = _times[until] if until else None
-    raw.immutable_locked = mode.lower() == "locked"
-    raw.legal_hold = hold == "true"
-    raw.__class__ = ListedObject
-    return raw  # type: ignore[no-any-return]
+    if not metadata:
+        return []
+    for tag in ("Name", "Last-Modified", "Etag", "Content-Length"):
+        if not all(of[tag]):
+            raise _broken(f'"{of["Name"][list(of[tag]).index("")]}" has no {tag}')
+    if unknown := set(of["BlobType"]) - _TYPES.keys():
+        raise _broken(f'"{unknown.pop()}" is no type of blob')
+    made: list[ListedObject] = list(map(_new, repeat(ListedObject, len(metadata))))
+    for name, values in _columns(of, metadata, tags).items():
+        deque(map(_put[name], made, values), maxlen=0)
+    return made
 
 
-def _headers(
-    content_type: str, encoding: str, language: str, disposition: str, cache: str, md5: str
-) -> HttpHeaders:  # fmt: skip
-    if not md5:
-        values = (content_type, encoding, language, disposition, cache)
-        known = _heads.get(values)
-        if known is None:
-            if len(_heads) >= _KEPT:
-                _heads.clear()
-            known = _heads[values] = HttpHeaders(*values)
-        return known
-    raw: Any = _RawHeaders()
-    raw.content_type = content_type
-    raw.content_encoding = encoding
-    raw.content_language = language
-    raw.content_disposition = disposition
-    raw.cache_control = cache
-    try:
-        raw.content_md5 = a2b_base64(md5)
-    except ValueError:
-        raise _broken(f'"{md5}" is no Content-MD5') from None
-    raw.__class__ = HttpHeaders
-    return raw  # type: ignore[no-any-return]
+def _columns(
+    of: Mapping[str, Sequence[str]], metadata: list[Mapping[str, str]], tags: list[Mapping[str, str]]
+) -> dict[str, Iterable[Any]]:
+    """Fields of `ListedObject`, each for all entries."""
+    snapshots, versions, keys = of["Snapshot"], of["VersionId"], of["CustomerProvidedKeySha256"]
+    folders = ("hdi_isfolder" in one and one["hdi_isfolder"] == "true" for one in metadata)
+    return {
+        "name": of["Name"],
+        "snapshot": snapshots,
+        "blob_type": map(_TYPES.__getitem__, of["BlobType"]),
+        "size": _numbers(of["Content-Length"]),
+        # Listings carry the ETag without quotes, headers with them.
+        "etag": [one if one[0] == '"' else f'"{one}"' for one in of["Etag"]],
+        "last_modified": map(_times.__getitem__, of["Last-Modified"]),
+        "headers": _headers(of),
+        "metadata": metadata,
+        "tags": tags,
+        "tier": of["AccessTier"],
+        "tier_inferred": _flags(of["AccessTierInferred"]),
+        "archive_status": of["ArchiveStatus"],
+        "created": _maybe_times(of["Creation-Time"]),
+        "sequence_number": _numbers(of["x-ms-blob-sequence-number"]),
+        "sealed": _flags(of["Sealed"]),
+        "lease_status": of["LeaseStatus"],
+        "encryption_scope": of["EncryptionScope"],
+        "customer_key": map(bool, keys),
+        "key_sha256": keys,
+        "version_id": versions,
+        "previous": [
+            version != "" and current != "true" and not snapshot
+            for version, current, snapshot in zip(versions, of["IsCurrentVersion"], snapshots, strict=True)
+        ] if any(versions) else repeat(False),
+        "directory": [
+            folder or kind == "directory" for folder, kind in zip(folders, of["ResourceType"], strict=True)
+        ] if any(of["ResourceType"]) or any(metadata) else repeat(False),
+        "immutable_until": _maybe_times(of["ImmutabilityPolicyUntilDate"]),
+        "immutable_locked": [mode.lower() == "locked" for mode in of["ImmutabilityPolicyMode"]],
+        "legal_hold": _flags(of["LegalHold"]),
+    }  # fmt: skip
 
 
-def _number(text: str) -> int:
+def _flags(values: Sequence[str]) -> Iterable[bool]:
+    return [value == "true" for value in values] if any(values) else repeat(False)
+
+
+def _maybe_times(values: Sequence[str]) -> Iterable[datetime | None]:
+    return [_times[value] if value else None for value in values] if any(values) else repeat(None)
+
+
+def _numbers(values: Sequence[str]) -> Iterable[int]:
+    if not any(values):
+        return repeat(0)
+    every = "".join(values)
     # int() would take "1_0", " 1" and other scripts' digits as well.
-    if text.isascii() and text.isdigit():
-        return int(text)
-    raise _broken(f'"{text}" is no number')
+    if not (every.isascii() and every.isdigit()):
+        raise _broken(f"one of {sorted(set(values))[:3]} is no number")
+    return [int(value or "0") for value in values]
+
+
+_HEADERS = ("Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control")
+
+
+def _headers(of: Mapping[str, Sequence[str]]) -> list[HttpHeaders]:
+    plain = list(zip(*(of[tag] for tag in _HEADERS), strict=True))
+    labels = of["Content-MD5"]
+    if not any(labels):
+        return [_head(one) for one in plain]
+    made: list[HttpHeaders] = list(map(_new, repeat(HttpHeaders, len(plain))))
+    for name, tag in zip(HttpHeaders.__slots__, _HEADERS, strict=False):
+        deque(map(_put_header[name], made, of[tag]), maxlen=0)
+    try:
+        deque(map(_put_header["content_md5"], made, map(a2b_base64, labels)), maxlen=0)
+    except ValueError:
+        raise _broken("a Content-MD5 is not Base64") from None
+    return made
+
+
+def _head(values: tuple[str, str, str, str, str]) -> HttpHeaders:
+    known = _heads.get(values)
+    if known is None:
+        if len(_heads) >= _KEPT:
+            _heads.clear()
+        known = _heads[values] = HttpHeaders(*values)
+    return known
 
 
 def _decoded(name: str) -> str:
@@ -224,12 +266,12 @@ def _decoded(name: str) -> str:
 # --- by an XML parser -------------------------------------------------------------------------------------------------
 
 
-def _entry(blob: ElementTree.Element) -> ListedObject:
+def _entry(blob: ElementTree.Element) -> tuple[Texts, dict[str, str], dict[str, str]]:
     found = {one.tag: one.text or "" for one in blob.iterfind("Properties/*")}
     found |= {one.tag: one.text or "" for one in blob if one.tag in _ABOUT} | {"Name": _name(blob)}
     metadata = {one.tag: one.text or "" for one in blob.iterfind("Metadata/*")}
     tags = {one.findtext("Key") or "": one.findtext("Value") or "" for one in blob.iterfind("Tags/TagSet/Tag")}
-    return _object(tuple(found.get(tag, "") for tag in _ORDER), metadata, tags)
+    return tuple(found.get(tag, "") for tag in _ORDER), metadata, tags
 
 
 def _name(of: ElementTree.Element) -> str:
@@ -273,42 +315,57 @@ def _fast(body: bytes) -> Page:
     head, _, rest = text.partition("<Blobs>")
     inner, closed, tail = rest.rpartition("</Blobs>")
     end = _TAIL.fullmatch(tail)
-    # An XML parser makes a line feed of each carriage return, and there is no reason for comments or CDATA.
-    if not closed or end is None or not _HEAD.fullmatch(head) or "\r" in text or "<!" in text:
+    # An XML parser makes a line feed of a carriage return.
+    if not closed or end is None or not _HEAD.fullmatch(head) or "&" in head or "\r" in text:
         raise _UnusualPage
     first, *entries = inner.split("<Blob>")
-    if first or "&" in head or inner.count("</Blob>") != len(entries):
+    if first or inner.count("</Blob>") != len(entries):
         raise _UnusualPage
-    escaped = "&" in inner
-    return Page([_shaped(entry, escaped and "&" in entry) for entry in entries], _unescaped(end[1] or ""))
+    of = _by_element(entries, "&" in inner)
+    metadata = [_metadata[one] if one else _NOTHING for one in of["Metadata"]]
+    tags = [_tag_sets[one] if one else _NOTHING for one in of["Tags"]]
+    return Page(_objects(of, metadata, tags), _unescaped(end[1] or ""))
 
 
-def _shaped(entry: str, escaped: bool) -> ListedObject:
-    for shape in _shapes:
-        found = shape.match(entry)
-        if found is not None:
-            break
-    else:
-        shape = _learn(entry)
-        found = shape.match(entry)
-        if found is None:
-            raise _UnusualPage
-    texts = shape.take((*found.groups(), ""))
-    metadata, tags = texts[-2], texts[-1]
-    texts = tuple(map(_unescaped, texts[:-2])) if escaped else texts[:-2]
-    if not texts[0].isprintable():
-        raise _UnusualPage
-    if shape.encoded:
-        texts = (_decoded(texts[0]), *texts[1:])
-    return _object(
-        texts, _metadata[metadata] if metadata else _NOTHING, _tag_sets[tags] if tags else _NOTHING
-    )  # fmt: skip
+def _by_element(entries: list[str], escaped: bool) -> dict[str, Sequence[str]]:
+    """For each element the texts of all entries; those of metadata and tags as they stand."""
+    found: dict[_Shape, tuple[list[int], list[Texts]]] = {}
+    for number, entry in enumerate(entries):
+        for shape in _shapes:
+            match = shape.match(entry)
+            if match is not None:
+                break
+        else:
+            shape = _learn(entry)
+            match = shape.match(entry)
+            if match is None:
+                raise _UnusualPage
+        if shape in found:
+            found[shape][0].append(number)
+            found[shape][1].append(match.groups())
+        else:
+            found[shape] = [number], [match.groups()]
+    none = ("",) * len(entries)
+    of: dict[str, Sequence[str]] = dict.fromkeys((*_ORDER, *_PAIRS), none)
+    for shape, (numbers, texts) in found.items():
+        for tag, column in zip(shape.tags, zip(*texts, strict=True), strict=True):
+            values = column if not escaped or tag in _PAIRS else [_unescaped(one) for one in column]
+            if tag == "Name":
+                if not all(map(str.isprintable, values)):
+                    raise _UnusualPage
+                values = [_decoded(one) for one in values] if shape.encoded else values
+            if len(numbers) < len(entries):
+                every = list(of[tag])
+                deque(map(every.__setitem__, numbers, values), maxlen=0)
+                values = every
+            of[tag] = values
+    return of
 
 
 class _Shape:
     """One sequence of elements, as an expression for a whole entry behind its `<Blob>`."""
 
-    __slots__ = ("encoded", "match", "take")
+    __slots__ = ("encoded", "match", "tags")
 
     def __init__(self, entry: str) -> None:
         """Raises `_UnusualPage` where the entry has elements that are not known to stand there."""
@@ -326,11 +383,7 @@ class _Shape:
                 captured.append(tag)
             parts.append(pattern)
         self.match = re.compile("".join(parts)).fullmatch
-        at = {tag: place for place, tag in enumerate(captured)}
-        # Behind the captured texts stands one "" for all that this shape has not.
-        self.take: Callable[[tuple[str, ...]], tuple[str, ...]] = itemgetter(
-            *(at.get(tag, -1) for tag in (*_ORDER, *_PAIRS))
-        )
+        self.tags = tuple(captured)
 
 
 def _elements(entry: str, place: int) -> Iterator[tuple[str, str, bool]]:
