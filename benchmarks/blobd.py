@@ -32,7 +32,20 @@ NAMES = (
     "login.microsoftonline.us",
 )
 PROGRAMS = {
-    "blobd": ("main", "loop", "control", "blobs", "rules", "listing", "authority", "request", "store", "content", "text", "crc64"),
+    "blobd": (
+        "main",
+        "loop",
+        "control",
+        "blobs",
+        "rules",
+        "listing",
+        "authority",
+        "request",
+        "store",
+        "content",
+        "text",
+        "crc64",
+    ),
     "load": ("load", "crc64"),
 }
 FLAGS = ("-std=c++17", "-O2", "-g", "-Wall", "-Wextra")
@@ -139,9 +152,7 @@ class Service:
     def __enter__(self) -> Service:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, wrong: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
 

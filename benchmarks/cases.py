@@ -1,0 +1,67 @@
+"""What is measured: data sets, conditions of the service, and the rows of each case. Nothing runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One data set under one condition, copied by several tools in turn."""
+
+    name: str
+    title: str
+    count: int
+    size: int
+    """Bytes of one blob."""
+    tools: tuple[str, ...]
+    """Names of `benchmarks.tools.TOOLS`, in the order in which they run within a round."""
+    latency_ms: float = 0.0
+    faults: Mapping[str, float] = field(default_factory=dict)
+    """Settings of the service while the measured command runs."""
+    resync: bool = False
+    """The target holds everything already; each tool looks and finds nothing to do."""
+    repeats: int = 5
+    group: str = "small"
+
+
+_SMALL = 16 * 1024
+FAULTS = {"busy": 0.006, "reset_before": 0.002, "reset_after": 0.001, "truncate": 0.001, "retry_after": 0}
+"""1 % of the requests: 503 with Retry-After, connection reset before and after the work, answer cut short."""
+PULLERS = ("govlift-pull", "govlift-pull-l2", "azcopy", "azcopy-nocheck", "rclone-pull")
+STREAMERS = ("govlift-stream", "rclone-stream")
+LOOKERS = ("govlift-resync", "azcopy-sync", "rclone-sync")
+
+CASES = (
+    Case("small-pull", "10,000 x 16 KiB by pull", 10_000, _SMALL, PULLERS),
+    Case("small-stream", "10,000 x 16 KiB by stream", 10_000, _SMALL, STREAMERS),
+    Case("small-pull-40ms", "10,000 x 16 KiB by pull, 40 ms a request", 10_000, _SMALL, ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull-300"), latency_ms=40),
+    Case("small-stream-40ms", "10,000 x 16 KiB by stream, 40 ms a request", 10_000, _SMALL, ("govlift-stream", "rclone-stream-300"), latency_ms=40),
+    Case("small-pull-faults", "10,000 x 16 KiB by pull, 1 % of requests faulted", 10_000, _SMALL, ("govlift-pull", "azcopy"), faults=FAULTS),
+    Case("small-stream-faults", "10,000 x 16 KiB by stream, 1 % of requests faulted", 10_000, _SMALL, STREAMERS, faults=FAULTS),
+    Case("mid-pull", "2,000 x 1 MiB by pull", 2_000, MIB, ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull"), group="mid"),
+    Case("mid-stream", "2,000 x 1 MiB by stream", 2_000, MIB, ("govlift-stream", "rclone-stream-16"), group="mid"),
+    Case("mid-stream-40ms", "2,000 x 1 MiB by stream, 40 ms a request", 2_000, MIB, STREAMERS, latency_ms=40, group="mid"),
+    Case("big-pull", "8 x 256 MiB by pull", 8, 256 * MIB, ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull"), group="big"),
+    Case("big-stream", "8 x 256 MiB by stream", 8, 256 * MIB, ("govlift-stream", "rclone-stream", "rclone-stream-tuned"), group="big"),
+    Case("resync-100k", "re-sync of 100,000 with nothing changed", 100_000, 1024, LOOKERS, resync=True, group="resync"),
+    Case("resync-1m", "re-sync of 1,000,000 with nothing changed", 1_000_000, 1024, LOOKERS, resync=True, group="million", repeats=3),
+)  # fmt: skip
+
+
+def chosen(words: str) -> list[Case]:
+    """Cases by group or name, comma-separated; "" or "all" is all of them.
+
+    Raises:
+        ValueError: a word names none.
+    """
+    wanted = [word for word in words.replace(" ", ",").split(",") if word]
+    if not wanted or wanted == ["all"]:
+        return list(CASES)
+    for word in wanted:
+        if not any(word in (case.name, case.group) for case in CASES):
+            raise ValueError(f"no case and no group is called {word}: {', '.join(case.name for case in CASES)}")
+    return [case for case in CASES if case.name in wanted or case.group in wanted]

@@ -1,0 +1,233 @@
+"""The product beside AzCopy and rclone on the same service in one run: `make bench`.
+
+    python -m benchmarks.copy                                       # everything: about an hour on two cores
+    python -m benchmarks.copy --cases small --repeats 1             # minutes
+    python -m benchmarks.copy --cases small-pull --tools govlift-pull,azcopy
+
+Tools take turns within each round, every run is compared with the source by content, and medians of the rounds are
+printed. `--write` puts the tables into docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.blobd import BUILT, ROOT, CompilerMissing, Service
+from benchmarks.cases import Case, chosen
+from benchmarks.goals import GOALS, Row, Rows, Run
+from benchmarks.limits import limits
+from benchmarks.measuring import Failed
+from benchmarks.tools import CONTAINER, SOURCE, TARGET, TOOLS, Missing, Place, govlift
+
+CALM = {"latency_ms": 0, "busy": 0, "reset_before": 0, "reset_after": 0, "truncate": 0, "retry_after": -1}
+BEGIN, END = "<!-- make bench writes from here -->", "<!-- to here -->"
+_AWAY = {"account": SOURCE, "container": CONTAINER}
+
+
+class Bench:
+    """One service and what was measured on it."""
+
+    def __init__(self, folder: Path, service: Service) -> None:
+        self.folder, self.service = folder, service
+        self.runs: dict[tuple[str, str], list[Run]] = {}
+        self.cases: dict[str, Case] = {}
+        self.skipped: dict[str, str] = {}
+        environment = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ
+        }
+        self.environment = {**environment, **service.environment()}
+
+    def carry_out(self, case: Case, tools: tuple[str, ...], repeats: int) -> None:
+        """All rounds of one case."""
+        self.cases[case.name] = case
+        self._load(case)
+        for number in range(repeats):
+            for tool in tools:
+                if tool in self.skipped:
+                    continue
+                try:
+                    run = self._one(case, tool)
+                except Missing as missing:
+                    self.skipped[tool] = str(missing)
+                    say(f"  {tool}: skipped: {missing}")
+                    continue
+                except Failed as failed:
+                    self.skipped[f"{case.name}: {tool}"] = str(failed).strip().splitlines()[-1]
+                    say(f"  {tool}: FAILED: {failed}")
+                    continue
+                self.runs.setdefault((case.name, tool), []).append(run)
+                say(f"  round {number + 1}: {tool}: {run.wall:.2f} s, CPU {run.cpu:.2f} s, {run.peak_mib:.0f} MiB")
+        self.service.ask("drop", side="commercial", **_AWAY, whole=1)
+        self.service.ask("drop", side="government", account=TARGET, container=CONTAINER, whole=1)
+
+    def _load(self, case: Case) -> None:
+        ask = self.service.ask
+        ask("settings", **CALM)
+        ask("account", side="government", name=TARGET)
+        ask("drop", side="commercial", **_AWAY)
+        ask("load", side="commercial", **_AWAY, n=case.count, size=case.size)
+        self._empty()
+        self._folder(case).exists() and shutil.rmtree(self._folder(case))
+        if case.resync:
+            say("  the first copy, by govlift")
+            govlift(case, self._place(case), route="pull", proof="L1")
+
+    def _empty(self) -> None:
+        self.service.ask("drop", side="government", account=TARGET, container=CONTAINER)
+
+    def _folder(self, case: Case) -> Path:
+        return self.folder / case.name
+
+    def _place(self, case: Case, conditions: dict[str, float] | None = None) -> Place:
+        def ready() -> None:
+            self.service.ask("settings", **(conditions or {}))
+            self.service.ask("counters/reset")
+
+        return Place(self._folder(case), self.environment, ready)
+
+    def _one(self, case: Case, tool: str) -> Run:
+        if not case.resync:
+            self._empty()
+            shutil.rmtree(self._folder(case), ignore_errors=True)
+        place = self._place(case, {"latency_ms": case.latency_ms, **case.faults})
+        if case.resync and not tool.startswith("govlift"):
+            place = replace(place, folder=self._folder(case) / tool)
+        try:
+            ran = TOOLS[tool].run(case, place)
+        finally:
+            counted = self.service.ask("counters")
+            self.service.ask("settings", **CALM)
+        found = self.service.ask("compare", **_AWAY, to_account=TARGET, to_container=CONTAINER)
+        lost = int(found["missing"]) + int(found["different"]) + int(found["extra"])
+        if lost:
+            say(f"  {tool}: WRONG at the destination: {found}")
+        here, there = counted["commercial"], counted["government"]
+        return Run(
+            ran.cost.wall, ran.stage, ran.cost.cpu, ran.cost.peak_mib, here["requests"], there["requests"],
+            there["peak_in_flight"], lost,
+        )  # fmt: skip
+
+    @property
+    def rows(self) -> Rows:
+        return {
+            (case, tool): Row(self.cases[case].count, self.cases[case].size, tuple(runs))
+            for (case, tool), runs in self.runs.items()
+        }
+
+
+def tables(bench: Bench) -> Iterator[str]:
+    """The report as Markdown lines."""
+    for name, case in bench.cases.items():
+        rows = {tool: row for (of, tool), row in bench.rows.items() if of == name}
+        if not rows:
+            continue
+        yield f"\n### {case.title[0].upper()}{case.title[1:]}\n"
+        yield "| tool | time | stage | objects/s | MB/s | CPU | CPU per object | peak memory | requests per object, source + target | in flight |"
+        yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+        for tool, row in rows.items():
+            stage = f"{row.stage:.2f} s" if row.stage is not None else ""
+            source = row.requests - row.target_requests
+            note = f" ({TOOLS[tool].note})" if TOOLS[tool].note else ""
+            wrong = f" **{row.lost} wrong**" if row.lost else ""
+            yield (
+                f"| {TOOLS[tool].title}{note}{wrong} | {row.wall:.2f} s | {stage} | {row.count / row.wall:,.0f} "
+                f"| {row.count * row.size / row.wall / 1e6:,.0f} | {row.cpu:.2f} s | {row.cpu / row.count * 1e6:,.0f} us "
+                f"| {row.peak:,.0f} MiB | {source:.2f} + {row.target_requests:.2f} | {row.of(lambda run: run.peak_in_flight):,.0f} |"
+            )
+
+
+def goals(bench: Bench) -> Iterator[str]:
+    yield "\n### What must be reached\n"
+    yield "| goal | wanted | reached | |\n|---|--:|--:|---|"
+    for goal in GOALS:
+        told = goal.told(bench.rows)
+        if told is not None:
+            sign = ">=" if goal.at_least else "<="
+            yield f"| {goal.words} | {sign} {goal.bound:g}{goal.unit} | {told[0]} | {'met' if told[1] else '**not met**'} |"
+
+
+def heading(bench: Bench, repeats: str) -> Iterator[str]:
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    used = {tool for _, tool in bench.runs}
+    versions = sorted({TOOLS[tool].version() for tool in used} - {""})
+    yield f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}, {datetime.now(UTC):%F}; {', '.join(versions)}. Medians of {repeats}."
+    for tool, why in bench.skipped.items():
+        yield f"Skipped: {tool}: {why}"
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def write(text: str) -> None:
+    """Put the tables into docs/performance.md, between its two marks."""
+    path = ROOT / "docs" / "performance.md"
+    before, rest = path.read_text(encoding="utf-8").split(BEGIN, 1)
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+
+
+@contextmanager
+def opened(folder: Path, threads: int) -> Iterator[Service]:
+    try:
+        with Service(folder / "service", threads=threads) as service:
+            yield service
+    except CompilerMissing as missing:
+        sys.exit(str(missing))
+
+
+def main() -> None:
+    reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    reader.add_argument(
+        "--cases", default="", help="groups (small, mid, big, resync, million) or names; all by default"
+    )
+    reader.add_argument("--tools", default="", help="only these")
+    reader.add_argument("--repeats", type=int, default=0, help="rounds; 5 by default")
+    reader.add_argument("--threads", type=int, default=2, help="of the service")
+    reader.add_argument("--pull", choices=("fetch", "ref"), default="fetch", help="how the service reads a copy source")
+    reader.add_argument("--keep", action="store_true", help="leave the migration folders where they are")
+    reader.add_argument("--no-limits", action="store_true", help="do not measure the service itself")
+    reader.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
+    asked = reader.parse_args()
+    try:
+        cases = chosen(asked.cases)
+    except ValueError as wrong:
+        sys.exit(str(wrong))
+    wanted = set(asked.tools.split(",")) if asked.tools else set(TOOLS)
+    folder = Path(tempfile.mkdtemp(prefix="govlift-bench-"))
+    with opened(folder, asked.threads) as service:
+        service.ask("settings", pull=asked.pull)
+        bench = Bench(folder, service)
+        limit = "" if asked.no_limits else limits(service)
+        for case in cases:
+            say(f"{case.name}: {case.title}")
+            bench.carry_out(case, tuple(tool for tool in case.tools if tool in wanted), asked.repeats or case.repeats)
+    repeats = str(asked.repeats) if asked.repeats else "5 (of 1,000,000: 3)"
+    text = "\n".join([*heading(bench, repeats), limit, *tables(bench), *goals(bench)])
+    say("\n" + text)
+    told = {f"{case} {tool}": [asdict(run) for run in runs] for (case, tool), runs in bench.runs.items()}
+    (BUILT / "results.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+    if asked.write:
+        write(text)
+    if asked.keep:
+        say(f"\nkept: {folder}")
+    else:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Runs a command and says what it cost: wall, CPU of it and of its children, peak memory of the largest of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class Failed(Exception):
+    """A measured command that did not end well; its words are the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a command, or several side by side, took."""
+
+    wall: float
+    """Seconds from the start of the first to the end of the last."""
+    cpu: float
+    """Seconds, user and system, of all of them and of what they waited for."""
+    peak_mib: float
+    """Most memory at once: of a process by the kernel's count, summed over processes side by side."""
+
+
+def run(
+    commands: Sequence[Sequence[str]],
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    ok: frozenset[int] = frozenset({0}),
+    limit: float = 900,
+) -> Cost:
+    """Run commands side by side to their ends.
+
+    Raises:
+        Failed: one of them ended with another code than `ok`, or ran longer than `limit` seconds.
+    """
+    with log.open("wb") as out:
+        began = time.perf_counter()
+        running = [
+            subprocess.Popen(command, env=dict(environment), stdout=out, stderr=out, start_new_session=True)
+            for command in commands
+        ]
+        late = threading.Timer(limit, lambda: [os.killpg(one.pid, signal.SIGKILL) for one in running])
+        late.start()
+        cpu, peak, wrong = 0.0, 0.0, []
+        for one in running:
+            # wait4 and not RUSAGE_CHILDREN: it is of this child alone, whatever ran before it.
+            _, status, used = os.wait4(one.pid, 0)
+            one.returncode = os.waitstatus_to_exitcode(status)
+            cpu += used.ru_utime + used.ru_stime
+            peak += used.ru_maxrss / 1024
+            if one.returncode not in ok:
+                wrong.append(one.returncode)
+        wall = time.perf_counter() - began
+        late.cancel()
+    if wrong:
+        raise Failed(f"{' '.join(commands[0])} ended with {wrong}: {log.read_text(errors='replace')[-2000:]}")
+    return Cost(wall, cpu, peak)

@@ -1,0 +1,86 @@
+"""A migration folder made ready for one measured run, by the product's own code; a process of its own.
+
+    python -m benchmarks.preparing FOLDER migrate SETTINGS.json     # a new folder: survey, container, shards, run
+    python -m benchmarks.preparing FOLDER resync                    # the same shards again, over what is there
+
+Prints the id of the run; the workers do the rest, and they are what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from flows.wiring import Bench, now
+from mappings.model import ContainerSurvey
+from mappings.objects import Tally
+from mappings.plan import CopyShard
+from mappings.runs import RunKind
+from mappings.states import RunState
+from tasks.copiers.survey import survey_container
+from tasks.evidence_folder import mark_folder
+
+SOURCE_TENANT = "11111111-1111-4111-8111-111111111111"
+TARGET_TENANT = "22222222-2222-4222-8222-222222222222"
+SUBSCRIPTION = "33333333-3333-4333-8333-333333333333"
+CLIENT = "44444444-4444-4444-8444-444444444444"
+SECRET_ENV = "GOVLIFT_BENCHMARK_SECRET"
+
+
+def settings_text(copy: dict[str, Any]) -> str:
+    """`migration.toml` with these values of `[copy]`."""
+    sides = []
+    for side, cloud, tenant, more in (
+        ("source", "AzureCloud", SOURCE_TENANT, f'subscriptions = ["{SUBSCRIPTION}"]'),
+        ("target", "AzureUSGovernment", TARGET_TENANT, f'subscription = "{SUBSCRIPTION}"\nregion = "usgovvirginia"'),
+    ):
+        sides.append(
+            f'[{side}]\ncloud = "{cloud}"\ntenant_id = "{tenant}"\n{more}\n'
+            f'[{side}.credential]\nclient_id = "{CLIENT}"\nsecret_env = "{SECRET_ENV}"\n'
+        )
+    chosen = "".join(f"{name} = {json.dumps(value)}\n" for name, value in copy.items())
+    return f'name = "benchmark"\n\n{"".join(sides)}\n[copy]\n{chosen}'
+
+
+def shards_of(survey: ContainerSurvey, target: str) -> list[CopyShard]:
+    """The shards that a plan makes of a survey."""
+    begins, ends = ("", *survey.cuts), (*survey.cuts, None)
+    ranges = zip(begins, ends, survey.shard_objects, survey.shard_bytes, strict=True)
+    return [
+        CopyShard(survey.account, target, survey.container, begin, end, count, size, number)
+        for number, (begin, end, count, size) in enumerate(ranges)
+    ]
+
+
+async def prepare(config: Path, kind: RunKind, source: str, target: str, container: str) -> str:
+    """Everything that comes before the workers. Returns the run's id."""
+    async with Bench(config) as bench:
+        writer, reader = bench.ledger.writer, bench.ledger.reader
+        for run in reader.runs():
+            if run.state is RunState.RUNNING:
+                writer.end_run(run.id, RunState.DONE, tally=Tally(), exit_code=0, now=now())
+        reading, writing = bench.source_blobs(source), bench.target_blobs(target)
+        if kind is RunKind.MIGRATE:
+            mark_folder(bench.folder, reader, writer, now=now())
+            await writing.create_container(await reading.container_settings(container))
+        survey = await survey_container(reading, source, container, bench.settings.copy_.shard_objects)
+        run_id = writer.begin_run(kind, now=now())
+        writer.open_shards(run_id, shards_of(survey, target), now=now())
+        return run_id
+
+
+def main() -> None:
+    folder, kind = Path(sys.argv[1]), RunKind(sys.argv[2])
+    asked = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    config = folder / "migration.toml"
+    if not config.exists():
+        config.write_text(settings_text(asked["copy"]), encoding="utf-8")
+    run_id = asyncio.run(prepare(config, kind, asked["source"], asked["target"], asked["container"]))
+    sys.stdout.write(f"{run_id}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The tools that are measured, each with the command of one case. Skipped by name where one is not installed."""
+
+from __future__ import annotations
+
+import ctypes.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.blobd import ROOT
+from benchmarks.cases import Case
+from benchmarks.measuring import Cost, Failed, run
+from benchmarks.preparing import SECRET_ENV
+
+AZCOPY = ROOT / "tests/oracle/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64"
+SOURCE, TARGET, CONTAINER = "benchsource", "benchtarget", "data"
+SAS = "sv=2021-12-02&ss=b&srt=sco&sp=rwdlacupt&se=2099-01-01T00%3A00%3A00Z&spr=https&sig=YmVuY2htYXJr"
+"""The service wants a SAS to be there and does not check its signature."""
+
+
+class Missing(Exception):
+    """A tool that is not installed; the message says how to have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one run happens."""
+
+    folder: Path
+    """Fresh for each run, but kept from the first copy to the re-sync."""
+    environment: Mapping[str, str]
+    ready: Callable[[], None] = lambda: None
+    """Called when all is prepared: from here on latency, faults and counters are the run's."""
+
+    @property
+    def source(self) -> str:
+        return f"https://{SOURCE}.blob.core.windows.net/{CONTAINER}"
+
+    @property
+    def target(self) -> str:
+        return f"https://{TARGET}.blob.core.usgovcloudapi.net/{CONTAINER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One measured run."""
+
+    cost: Cost
+    stage: float | None = None
+    """Seconds from the first claim to the last finish, where the tool tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """How one tool carries out a case."""
+
+    title: str
+    run: Callable[[Case, Place], Ran]
+    version: Callable[[], str]
+    note: str = ""
+
+
+def govlift(case: Case, place: Place, *, kind: str = "migrate", **copy: object) -> Ran:
+    """Prepare with the product's own code, then measure its worker processes."""
+    workers = int(str(copy.setdefault("workers", os.cpu_count() or 1)))
+    copy.setdefault("shard_objects", max(100, min(5000, -(-case.count // workers))))
+    told = {"copy": copy, "source": SOURCE, "target": TARGET, "container": CONTAINER}
+    place.folder.mkdir(parents=True, exist_ok=True)
+    (place.folder / "case.json").write_text(json.dumps(told), encoding="utf-8")
+    environment = {**place.environment, SECRET_ENV: "secret", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "benchmarks.preparing", str(place.folder), kind]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"{' '.join(command)}: {done.stderr[-2000:]}")
+    return govlift_workers(place, done.stdout.split()[-1], workers)
+
+
+def govlift_workers(place: Place, run_id: str, workers: int) -> Ran:
+    """Measure the workers of a run that is open."""
+    environment = {**place.environment, SECRET_ENV: "secret", "PYTHONPATH": str(ROOT)}
+    config = str(place.folder / "migration.toml")
+    commands = [[sys.executable, "-m", "flows.mover", config, run_id, "--number", str(n)] for n in range(workers)]
+    place.ready()
+    cost = run(commands, environment, place.folder / "workers.log")
+    return Ran(cost, _stage(place, run_id))
+
+
+def _stage(place: Place, run_id: str) -> float:
+    """From the first worker's start to the last shard's end, by the ledger; a run that is not whole is a failure."""
+    from tasks.ledger import ledger_url, open_ledger
+
+    with open_ledger(ledger_url(place.folder), create=False) as ledger:
+        began = min(worker.started for worker in ledger.reader.workers(run_id))
+        ended = max(e.at for e in ledger.reader.events("shard.done") if e.detail["run"] == run_id)
+        tally, states = ledger.reader.tally(run_id), ledger.reader.shard_states(run_id)
+    left = {state.value: n for state, n in states.items() if n and state.value != "done"}
+    if left or tally.failed or not tally.whole:
+        raise Failed(f"govlift did not copy everything: shards {left}, {tally}")
+    return (ended - began).total_seconds()
+
+
+def _azcopy(words: list[str], place: Place) -> Ran:
+    if not AZCOPY.exists():
+        raise Missing("AzCopy is not installed: npm ci --prefix tests/oracle")
+    if ctypes.util.find_library("secret-1") is None:
+        raise Missing("AzCopy needs libsecret: apt-get install libsecret-1-0")
+    place.folder.mkdir(parents=True, exist_ok=True)
+    runnable = ROOT / "build" / "bench" / "azcopy"
+    if not runnable.exists():
+        shutil.copy(AZCOPY, runnable)  # The package leaves out the x bit.
+        runnable.chmod(0o755)
+    environment = {
+        **place.environment,
+        "HOME": str(place.folder),
+        "AZCOPY_LOG_LOCATION": str(place.folder / "log"),
+        "AZCOPY_JOB_PLAN_LOCATION": str(place.folder / "plan"),
+        "AZCOPY_CONCURRENCY_VALUE": "300",
+    }
+    command = [str(runnable), *words, "--skip-version-check", "--log-level=NONE"]
+    place.ready()
+    return Ran(run([command], environment, place.folder / "azcopy.log"))
+
+
+def azcopy(case: Case, place: Place, *more: str) -> Ran:
+    """`azcopy copy`, always a pull."""
+    urls = [f"{place.source}/*?{SAS}", f"{place.target}?{SAS}"]
+    return _azcopy(["copy", *urls, "--from-to=BlobBlob", "--recursive", *more], place)
+
+
+def azcopy_sync(case: Case, place: Place) -> Ran:
+    urls = [f"{place.source}?{SAS}", f"{place.target}?{SAS}"]
+    return _azcopy(["sync", *urls, "--from-to=BlobBlob", "--recursive"], place)
+
+
+def _rclone() -> str:
+    beside = Path(sysconfig.get_path("scripts")) / "rclone"
+    found = str(beside) if beside.exists() else shutil.which("rclone")
+    if found is None:
+        raise Missing("rclone is not installed beside this Python")
+    return found
+
+
+def rclone(case: Case, place: Place, *more: str, command: str = "copy", transfers: int = 64) -> Ran:
+    place.folder.mkdir(parents=True, exist_ok=True)
+    config = place.folder / "rclone.conf"
+    sides = (("com", place.source), ("gov", place.target))
+    config.write_text("".join(f"[{name}]\ntype = azureblob\nsas_url = {url}?{SAS}\n" for name, url in sides))
+    words = [
+        *(_rclone(), "--config", str(config), "--transfers", str(transfers), "--checkers", str(transfers)),
+        *("--azureblob-no-check-container", "--retries", "3", "--stats", "0", *more),
+    ]
+    place.ready()
+    return Ran(
+        run([[*words, command, f"com:{CONTAINER}", f"gov:{CONTAINER}"]], place.environment, place.folder / "rclone.log")
+    )
+
+
+def _azcopy_version() -> str:
+    return "10.32.2 (npm)" if AZCOPY.exists() else ""
+
+
+def _rclone_version() -> str:
+    return subprocess.run([_rclone(), "version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
+
+
+def _govlift_version() -> str:
+    from importlib.metadata import version
+
+    return f"govlift {version('govlift')}"
+
+
+SERVER_SIDE = ("--server-side-across-configs", "--no-check-dest", "--ignore-checksum", "--size-only")
+STREAM = ("--disable", "copy", "--no-check-dest", "--ignore-checksum", "--size-only")
+TUNED = ("--azureblob-chunk-size", "16M", "--multi-thread-streams", "0")
+TOOLS: Mapping[str, Tool] = {
+    "govlift-pull": Tool("govlift, pull, proof L1", lambda c, p: govlift(c, p, route="pull", proof="L1"), _govlift_version),
+    "govlift-pull-l2": Tool("govlift, pull, proof L2", lambda c, p: govlift(c, p, route="pull", proof="L2"), _govlift_version, "reads the source a second time"),
+    "govlift-stream": Tool("govlift, stream, proof L2", lambda c, p: govlift(c, p, route="stream", proof="L2"), _govlift_version),
+    "govlift-resync": Tool("govlift re-sync", lambda c, p: govlift(c, p, kind="resync", route="pull", proof="L1"), _govlift_version),
+    "azcopy": Tool("AzCopy copy", azcopy, _azcopy_version),
+    "azcopy-nocheck": Tool("AzCopy copy --check-length=false", lambda c, p: azcopy(c, p, "--check-length=false"), _azcopy_version),
+    "azcopy-sync": Tool("AzCopy sync", azcopy_sync, _azcopy_version),
+    "rclone-pull": Tool("rclone, server-side, 64 transfers", lambda c, p: rclone(c, p, *SERVER_SIDE), _rclone_version),
+    "rclone-pull-300": Tool("rclone, server-side, 300 transfers", lambda c, p: rclone(c, p, *SERVER_SIDE, transfers=300), _rclone_version),
+    "rclone-stream": Tool("rclone, stream, 64 transfers", lambda c, p: rclone(c, p, *STREAM), _rclone_version),
+    "rclone-stream-16": Tool("rclone, stream, 16 transfers", lambda c, p: rclone(c, p, *STREAM, transfers=16), _rclone_version),
+    "rclone-stream-300": Tool("rclone, stream, 300 transfers", lambda c, p: rclone(c, p, *STREAM, transfers=300), _rclone_version),
+    "rclone-stream-tuned": Tool("rclone, stream, 16 MiB chunks, one thread a file, 8 transfers", lambda c, p: rclone(c, p, *STREAM, *TUNED, transfers=8), _rclone_version),
+    "rclone-sync": Tool("rclone sync --size-only, 64 checkers", lambda c, p: rclone(c, p, "--size-only", command="sync"), _rclone_version),
+}  # fmt: skip
