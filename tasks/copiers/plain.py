@@ -71,7 +71,7 @@ class Plain:
         item = source[0]
         there = target[0] if target else None
         row = previous[0] if previous else None
-        if _unusual(item) or (there is not None and not there.is_base) or (row is not None and not row.is_base):
+        if is_unusual(item) or (there is not None and not there.is_base) or (row is not None and not row.is_base):
             return Job(family)
         if reason := bench.rules.left_out(item):
             return [rows.excluded(item, row, reason)]
@@ -165,7 +165,7 @@ class Plain:
         return await deliver(self._bench, job.family.source[0], if_match, row, job.change, first=first)
 
 
-def _unusual(item: ListedObject) -> bool:
+def is_unusual(item: ListedObject) -> bool:
     """Whether an entry is more than a block blob of its own, or may lose something; `fidelity.adapted` says what."""
     return bool(
         item.blob_type is not BlobType.BLOCK
