@@ -59,12 +59,22 @@ def init(
 
 @app.command()
 @command
-def doctor(config: Config = HERE, json_: Json = False, verbose: Verbose = False) -> None:
-    """Check sign-in, tenants, roles and network on both sides; writes nothing."""
+def doctor(
+    config: Config = HERE,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Also try a pull: one block that is never committed. Tells the route.")
+    ] = False,
+    from_: Annotated[str, typer.Option("--from", help="With --probe: ACCOUNT/CONTAINER of the source.")] = "",
+    into: Annotated[str, typer.Option(help="With --probe: ACCOUNT/CONTAINER of the target.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for data roles that were just given.")] = False,
+    json_: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Check sign-in, tenants, roles and network on both sides; writes no blob."""
     from flows.starting import examine
 
     start(verbose=verbose)
-    checks = examine(config)
+    checks = examine(config, wait=wait, probe=probe, source=from_, into=into)
     if json_:
         say_json([check.as_json() for check in checks])
     else:
@@ -288,6 +298,20 @@ def _tell_copy(outcome: Outcome, as_json: bool) -> None:
         hint(f"govlift: {summary['detail']}")
         hint("  next: read the exceptions in the report, then run the same command again; only those are tried.")
     leave(outcome.exit_code)
+
+
+@app.command()
+@command
+def worker(
+    run: Annotated[str, typer.Argument(help="Id of the run; the one that is copying now by default.")] = "",
+    config: Config = HERE,
+    verbose: Verbose = False,
+) -> None:
+    """Help a run that is copying, from this or another machine; SIGTERM or Ctrl-C removes the worker again."""
+    start(verbose=verbose)
+    from flows.mover import join
+
+    leave(join(config, run))
 
 
 @app.command()

@@ -109,9 +109,26 @@ def write_program_sheet(directory: Path, *, keep: bool = False) -> Path | None:
     return path
 
 
-def examine(config: Path) -> list[Check]:
-    """All checks of both sides; a check that fails does not stop the others."""
+def examine(config: Path, *, wait: bool = False, probe: bool = False, source: str = "", into: str = "") -> list[Check]:
+    """All checks of both sides; a check that fails does not stop the others.
+
+    Args:
+        wait: wait for data roles that were just given, as long as a run would.
+        probe: try a pull as well, from `source` and `into`: "account/container", "" takes the first found.
+
+    Raises:
+        FixTheInput: `source` or `into` names no container, or is given without `probe`.
+    """
     from tasks.doctor import run_checks
+    from tasks.doctor_probe import Place, probe_checks
 
     bench = Bench(config)
-    return run_checks(bench.settings, bench.environ)
+    places = Place.parse(source, "--from"), Place.parse(into, "--into")
+    if any(places) and not probe:
+        raise FixTheInput("--from and --into go with --probe only.", next_step="Add --probe.")
+    checks = run_checks(
+        bench.settings, bench.environ, role_wait=60 * bench.settings.copy_.role_wait_minutes if wait else 0.0
+    )
+    if probe:
+        checks += probe_checks(bench.settings, bench.environ, source=places[0], into=places[1])
+    return checks

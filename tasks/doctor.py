@@ -12,6 +12,7 @@ from typing import Any
 from mappings.errors import AskForApproval, FixTheInput, GovliftError, GrantAccess, ObjectError
 from mappings.model import Subscription
 from mappings.settings import Settings, Source, Target
+from tasks.rolewait import RoleWait
 from tasks.targets import prove_target
 
 _MOST_SKEW = 300
@@ -53,16 +54,21 @@ class Check:
         return {"check": self.name, "state": self.state.value, "result": self.result, "next_step": self.next_step}
 
 
-def run_checks(settings: Settings, environ: Mapping[str, str]) -> list[Check]:
-    """All checks of both sides. One that fails does not stop those that do not depend on it; none of them raises."""
-    return [*_source(settings.source, environ), *_target(settings, environ)]
+def run_checks(settings: Settings, environ: Mapping[str, str], *, role_wait: float = 0.0) -> list[Check]:
+    """All checks of both sides. One that fails does not stop those that do not depend on it; none of them raises.
+
+    Args:
+        role_wait: seconds for which a missing data role is waited for, in all; it may just have been given.
+    """
+    roles = RoleWait(role_wait)
+    return [*_source(settings.source, environ, roles), *_target(settings, environ, roles)]
 
 
-_MOST_LOOKED_INTO = 20
+MOST_LOOKED_INTO = 20
 """Subscriptions in which an account is looked for, to try the data plane on."""
 
 
-def _source(source: Source, environ: Mapping[str, str]) -> Iterator[Check]:
+def _source(source: Source, environ: Mapping[str, str], roles: RoleWait) -> Iterator[Check]:
     from tasks.clients.arm import SourceArm
     from tasks.clients.graph import GraphReader
     from tasks.clients.session import open_session
@@ -93,13 +99,13 @@ def _source(source: Source, environ: Mapping[str, str]) -> Iterator[Check]:
     first = subscriptions[0]
     yield _ask("source: clock", lambda: _clock(arm.clock_skew(first).total_seconds()))
     yield _ask("source: Resource Graph", lambda: _graph_answers(graph, first))
-    yield _ask("source: blob data", lambda: _source_data(arm, subscriptions, source, environ))
+    yield _ask("source: blob data", lambda: _source_data(arm, subscriptions, source, environ, roles))
     graph.close()
     arm.close()
     opened[0].close()
 
 
-def _target(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
+def _target(settings: Settings, environ: Mapping[str, str], roles: RoleWait) -> Iterator[Check]:
     from tasks.clients.arm import TargetArm
     from tasks.clients.session import open_session
 
@@ -128,7 +134,7 @@ def _target(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
     yield _ask("target: clock", lambda: _clock(arm.clock_skew().total_seconds()))
     yield _ask("target: storage provider", lambda: _storage_offered(arm, target))
     yield _write_permissions(arm)
-    yield _ask("target: blob data", lambda: _target_data(arm, target, environ))
+    yield _ask("target: blob data", lambda: _target_data(arm, target, environ, roles))
     arm.close()
     opened[0].close()
 
@@ -227,26 +233,30 @@ def _below(arm: Any, management_group: str, found: list[str]) -> str:
     return f"{len(below):,} subscriptions below {management_group}{hidden}"
 
 
-def _source_data(arm: Any, subscriptions: list[str], source: Source, environ: Mapping[str, str]) -> str:
+def _source_data(
+    arm: Any, subscriptions: list[str], source: Source, environ: Mapping[str, str], roles: RoleWait
+) -> str:
     """List containers of one source account, with the client that copies."""
     keys = {one.account: environ.get(one.key_env, "") for one in source.shared_keys}
     # One subscription after the other until an account is met; of thousands a few tell enough.
-    for subscription_id in subscriptions[:_MOST_LOOKED_INTO]:
+    for subscription_id in subscriptions[:MOST_LOOKED_INTO]:
         for resource in arm.resources(subscription_id):
             kind = resource.type.lower()
             readable = kind == "microsoft.storage/storageaccounts" or (
                 kind == "microsoft.classicstorage/storageaccounts" and keys.get(resource.name)
             )
             if readable:
-                return asyncio.run(_list_source(source, environ, resource.name, keys.get(resource.name) or None))
+                key = keys.get(resource.name) or None
+                ask = partial(_list_source, source, environ, resource.name, key)
+                return asyncio.run(roles.ready([resource.name], ask))
     raise _NotChecked("there is no storage account that could be asked")
 
 
-def _target_data(arm: Any, target: Target, environ: Mapping[str, str]) -> str:
+def _target_data(arm: Any, target: Target, environ: Mapping[str, str], roles: RoleWait) -> str:
     account = next(iter(arm.accounts()), None)
     if account is None:
         raise _NotChecked("the target subscription has no storage account yet")
-    return asyncio.run(_list_target(target, environ, account.name))
+    return asyncio.run(roles.ready([account.name], partial(_list_target, target, environ, account.name)))
 
 
 async def _list_source(source: Source, environ: Mapping[str, str], account: str, key: str | None) -> str:

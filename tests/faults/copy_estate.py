@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sandbox.estates.model import AccountSpec, BlobSpec, ContainerSpec
 from tests.sandbox.tiny_estate import ESTATE as TINY
-from tests.sandbox.tiny_estate import key_of
+from tests.sandbox.tiny_estate import TARGET, key_of
 
 MIB = 1024 * 1024
 
@@ -51,9 +51,27 @@ _TARGETS = (
     AccountSpec("copytarget", key_of("copytarget")),
     AccountSpec("copypremium", key_of("copypremium"), kind="BlockBlobStorage", sku="Premium_LRS", default_tier=""),
 )
+_GROUP = f"/subscriptions/{TARGET}/resourceGroups/rg-copies"
+_ARM = tuple(
+    {
+        "id": f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/{one.name}",
+        "name": one.name,
+        "type": "Microsoft.Storage/storageAccounts",
+        "location": "usgovvirginia",
+        "kind": one.kind,
+        "sku": {"name": one.sku, "tier": one.sku.partition("_")[0]},
+        "properties": {"provisioningState": "Succeeded"},
+    }
+    for one in _TARGETS
+)
 ESTATE = replace(
     TINY,
     name="copies",
     commercial=replace(TINY.commercial, accounts=(*TINY.commercial.accounts, *_SOURCES)),
-    government=replace(TINY.government, accounts=(*TINY.government.accounts, *_TARGETS)),
+    government=replace(
+        TINY.government,
+        accounts=(*TINY.government.accounts, *_TARGETS),
+        groups=(*TINY.government.groups, {"id": _GROUP, "name": "rg-copies", "location": "usgovvirginia"}),
+        resources=(*TINY.government.resources, *_ARM),
+    ),
 )
