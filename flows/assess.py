@@ -14,6 +14,7 @@ from prefect import flow
 from flows.asking import target_offer
 from flows.observe import Outcome, recorded
 from flows.reporting import account_of, gather, movable_accounts
+from flows.settling import learn_details
 from flows.wiring import Bench, now
 from mappings.assess import assess as judge
 from mappings.assess import assessment_to_json
@@ -92,14 +93,23 @@ async def _spool(bench: Bench) -> AsyncIterator[Spool]:
         kept.close()
 
 
+_ROLE = "Give the source identity Reader on the account, then assess again."
+
+
 async def _surveyed(bench: Bench, seen: Inventory) -> Inventory:
     """The inventory with what the storage accounts hold; an account that cannot be read is a gap."""
     containers: list[ContainerSurvey] = []
     gaps: list[Gap] = []
-    for resource in movable_accounts(seen, bench.settings):
+    movable = movable_accounts(seen, bench.settings)
+    details = await learn_details(bench, movable)
+    for resource in movable:
         account = account_of(resource)
         try:
-            found, missing = await survey(account, bench.source_blobs(account), bench.settings.copy_.shard_objects)
+            source = bench.source_blobs(account)
+            if (known := details.get(account)) is not None:
+                source.versions = known.versioning and bench.settings.copy_.versions == "all"
+                gaps += [Gap(resource.id, "settings of the account", why, "NotRead", _ROLE) for why in known.unread]
+            found, missing = await survey(account, source, bench.settings.copy_.shard_objects)
         except GovliftError as wrong:
             gaps.append(
                 Gap(

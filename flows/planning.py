@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.program_gate import require_program, require_regions
+from flows.settling import keep_replayed, known_details
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput
 from mappings.plan import Plan
@@ -36,9 +37,11 @@ def make(config: Path) -> tuple[Plan, list[str], Any]:
             next_step="Run `govlift assess`, check its gaps, then plan again.",
         )
     names = names_of(reader) | bench.settings.target.account_names
-    plan = make_plan(assessment, bench.settings, names, now=now(), guard=name_guard(bench.settings))
+    details = known_details(bench)
+    plan = make_plan(assessment, bench.settings, names, now=now(), guard=name_guard(bench.settings), details=details)
     require_regions(bench, plan, "plan")
     bench.ledger.writer.save_plan(plan, now=now())
+    keep_replayed(bench, plan)
     return plan, explain(plan), {"id": plan.id} | json.loads(plan_to_json(plan))
 
 

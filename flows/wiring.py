@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tasks.ledger import Ledger
 
 
+VERSIONS = "versions"
+"""Kind of the event that tells which accounts have their previous versions copied."""
+
+
 def now() -> datetime:
     """The clock of the product: UTC, with its zone."""
     return datetime.now(UTC)
@@ -64,6 +68,7 @@ class Bench:
         self.settings = read_settings(self.config)
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self._ledger: Ledger | None = None
+        self._replayed: dict[str, str] | None = None
         self._sessions: dict[str, Session] = {}
         self._source_blobs: dict[str, SourceBlobClient] = {}
         self._target_blobs: dict[str, TargetBlobClient] = {}
@@ -122,18 +127,36 @@ class Bench:
 
         return TargetArm(self.target_session, self.settings.target.subscription)
 
+    def source_key(self, account: str) -> str:
+        """The key of a source account that is read with one; "" for all others.
+
+        Raises:
+            FixTheInput: the settings name a key that is not in the environment.
+        """
+        key_env = next((k.key_env for k in self.settings.source.shared_keys if k.account == account), "")
+        key = self.environ.get(key_env, "") if key_env else ""
+        if key_env and not key:
+            raise FixTheInput(
+                f"The key of source account {account} is not in the environment variable {key_env}.",
+                next_step=f"Set {key_env}, or remove the account from source.shared_keys.",
+            )
+        return key
+
+    @property
+    def replayed(self) -> Mapping[str, str]:
+        """Source -> target account of those whose previous versions are copied, by the newest plan."""
+        if self._replayed is None:
+            self._replayed = {}
+            for event in self.ledger.reader.events(VERSIONS):
+                self._replayed = {str(source): str(target) for source, target in event.detail.items()}
+        return self._replayed
+
     def source_blobs(self, account: str) -> SourceBlobClient:
         """Read-only client of one source account, by Entra token or, where the settings say so, by its key."""
         if account not in self._source_blobs:
             from tasks.clients.blobs import SourceBlobClient
 
-            key_env = next((k.key_env for k in self.settings.source.shared_keys if k.account == account), "")
-            key = self.environ.get(key_env) if key_env else None
-            if key_env and not key:
-                raise FixTheInput(
-                    f"The key of source account {account} is not in the environment variable {key_env}.",
-                    next_step=f"Set {key_env}, or remove the account from source.shared_keys.",
-                )
+            key = self.source_key(account) or None
             self._source_blobs[account] = SourceBlobClient(
                 None if key else self.source_session,
                 self.settings.source.in_cloud,
@@ -141,6 +164,7 @@ class Bench:
                 key=key,
                 concurrency=self.settings.copy_.most_in_flight,
             )
+            self._source_blobs[account].versions = account in self.replayed
         return self._source_blobs[account]
 
     def target_blobs(self, account: str) -> TargetBlobClient:
@@ -151,6 +175,7 @@ class Bench:
             self._target_blobs[account] = TargetBlobClient(
                 self.target_session, account, concurrency=self.settings.copy_.most_in_flight
             )
+            self._target_blobs[account].versions = account in self.replayed.values()
         return self._target_blobs[account]
 
     async def __aenter__(self) -> Bench:

@@ -2,8 +2,8 @@
 
 Sources: REST reference of Microsoft.Storage, "Blob Services - Set Service Properties", "Blob Containers - List",
 "- Get", "- Create Or Update Immutability Policy", "- Lock Immutability Policy", "- Set Legal Hold",
-"Encryption Scopes - Put", "Management Policies - Create Or Update"; shapes by the models of azure-mgmt-storage. A locked
-policy can only be extended (409 otherwise); If-Match on a policy is honoured where given, and needed to lock.
+"Encryption Scopes - Put", "Management Policies - Create Or Update"; shapes by the models of azure-mgmt-storage. A
+locked policy can only be extended (409 otherwise); If-Match on a policy is honoured where given, and needed to lock.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from mappings.errors import AskForApproval, GovliftError, TryLater
 from mappings.model import Resource, ResourceGroup, Subscription
 from mappings.plan import CreateResourceGroup, CreateStorageAccount
+from tasks.clients.account_writing import AccountWriter
 from tasks.clients.accounts import (
     AccountInfo,
     NameCheck,
@@ -32,6 +33,7 @@ from tasks.clients.errors import translated
 from tasks.clients.management import (
     PERMISSIONS_API,
     RESOURCES_API,
+    STORAGE_API_RANGE,
     SUBSCRIPTIONS_API,
     Management,
     ProviderType,
@@ -177,6 +179,29 @@ class SourceArm(_Reads):
         """What matters of a storage account, ARM or classic; read anew where `resource` came without properties."""
         return facts_of(resource if resource.properties else self.get(resource.id))
 
+    def part_of_account(self, account_id: str, path: str) -> Mapping[str, Any]:
+        """What ARM tells below a storage account, e.g. at `blobServices/default`.
+
+        Raises GovliftError; its `status` is 404 where there is no such part.
+        """
+        place = f"{account_id}/{path}"
+        url = f"{self.cloud.arm.rstrip('/')}{quote(place, safe=_IN_A_PATH)}"
+        with translated(f"read {place}", cloud=self.cloud):
+            return self._lists.ask("GET", url, params={"api-version": self._storage_version(account_id)})[0]
+
+    def parts_of_account(self, account_id: str, path: str) -> tuple[Mapping[str, Any], ...]:
+        """A list below a storage account, e.g. at `encryptionScopes`, whole. Raises GovliftError."""
+        place = f"{account_id}/{path}"
+        with translated(f"list {place}", cloud=self.cloud):
+            return tuple(self._lists.listed(quote(place, safe=_IN_A_PATH), self._storage_version(account_id)))
+
+    def _storage_version(self, account_id: str) -> str:
+        asked = self._versions_of or part_of(account_id, "subscriptions")
+        oldest, newest = STORAGE_API_RANGE
+        version = self._sdk.version_for(asked, "Microsoft.Storage/storageAccounts", oldest=oldest, newest=newest)
+        self._versions_of = asked
+        return version
+
     def providers(self, subscription_id: str) -> Mapping[str, ProviderType]:
         """Every resource type of the source, by `namespace/type` in lower case."""
         return self._sdk.providers(subscription_id)
@@ -204,6 +229,10 @@ class TargetArm(_Reads):
     def offer_lists(self) -> OfferLists:
         """What this subscription says of SKUs, zones and policies; the caller closes it."""
         return OfferLists(self._sdk, self.subscription_id)
+
+    def account_settings(self) -> AccountWriter:
+        """What sets blob services, policies and scopes of this subscription's accounts."""
+        return AccountWriter(self._sdk, self.subscription_id)
 
     def clock_skew(self) -> timedelta:
         """How far this machine's clock is ahead of the cloud's, to about a second."""

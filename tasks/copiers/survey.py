@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mappings.errors import GovliftError, ObjectError
 from mappings.model import ContainerSurvey, Gap
 from mappings.shards import Cutter
+from mappings.traits import Traits
 from tasks.copiers.base import SourceBlobs
 from tasks.copiers.march import ascending
 
@@ -41,10 +44,11 @@ async def survey_container(source: SourceBlobs, account: str, container: str, sh
         ObjectError, GovliftError: it could not be listed to its end, in order.
     """
     settings = await source.container_settings(container)
-    cutter = Cutter(account, container, shard_objects=shard_objects)
+    cutter, kinds = Cutter(account, container, shard_objects=shard_objects), Traits()
     async for item in ascending(source.objects(container), f"{account}/{container}"):
+        kinds.add(item)
         cutter.add(item.name, item.size, item.blob_type.value, item.tier, bool(item.snapshot))
-    return cutter.survey(public_access=settings.public_access)
+    return replace(cutter.survey(public_access=settings.public_access), traits=kinds.counts())
 
 
 def _gap(scope: str, what: str, wrong: ObjectError | GovliftError) -> Gap:
