@@ -7,9 +7,10 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.migrate import chosen_plan, run_plan
+from flows.migrate import SHOWN, chosen_plan
 from flows.observe import Outcome
 from flows.program_gate import require_program, require_regions
+from flows.running import run_plan
 from flows.wiring import Bench, now, require_apply
 from mappings.model import ContainerSurvey
 from mappings.plan import CreateContainer, Plan
@@ -40,7 +41,7 @@ async def resync(config: str = "migration.toml", apply: bool = False) -> Outcome
         require_regions(bench, chosen_plan(bench, ""), RunKind.RESYNC.value)
         plan = await grown(bench, chosen_plan(bench, ""))
         require_names(plan, bench.settings.assess.name_allow)
-        return await run_plan(bench, plan, RunKind.RESYNC)
+        return await run_plan(bench, plan, RunKind.RESYNC, SHOWN)
 
 
 async def grown(bench: Bench, plan: Plan) -> Plan:

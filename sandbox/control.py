@@ -2,6 +2,8 @@
 
 GET    /counters         {"commercial": {"entra": .., "arm": .., "blob": ..}, "government": ..}
 POST   /counters/reset
+POST   /journal          begin to keep every write to the blob services
+GET    /journal          [[seconds since the epoch, request as fault rules see it, status], ...]
 GET    /faults           the rules in force, each with `seen` and `struck`
 POST   /faults           one rule or a list of rules, put behind those in force (fields: `faults.FaultRule`)
 DELETE /faults
@@ -26,6 +28,7 @@ from aiohttp import web
 from sandbox.counters import Counters
 from sandbox.faults import BadRule, FaultBook, FaultRule
 from sandbox.holdings import Holdings
+from sandbox.journal import Journal
 from sandbox.names import COMMERCIAL, GOVERNMENT, CloudNames, Service
 from sandbox.proxy import Proxy
 from sandbox.storage.backend import StorageBackend
@@ -38,6 +41,7 @@ class Control:
 
     def __init__(self, proxy: Proxy) -> None:
         self.faults = FaultBook()
+        self.journal = Journal()
         self.counters: dict[str, dict[Service, Counters]] = {}
         self.backends: dict[str, StorageBackend] = {}
         self.holdings: dict[str, Holdings] = {}
@@ -48,6 +52,8 @@ class Control:
         app = web.Application(client_max_size=1 << 28)
         app.router.add_get("/counters", self._counters)
         app.router.add_post("/counters/reset", self._reset)
+        app.router.add_get("/journal", self._get_journal)
+        app.router.add_post("/journal", self._begin_journal)
         app.router.add_get("/faults", self._get_faults)
         app.router.add_post("/faults", self._post_faults)
         app.router.add_delete("/faults", self._delete_faults)
@@ -76,6 +82,13 @@ class Control:
         for backend in self.backends.values():
             backend.reset_counts()
         return await self._counters(request)
+
+    async def _begin_journal(self, request: web.Request) -> web.Response:
+        self.journal.begin()
+        return web.json_response({})
+
+    async def _get_journal(self, request: web.Request) -> web.Response:
+        return web.json_response(self.journal.report())
 
     async def _get_faults(self, request: web.Request) -> web.Response:
         return web.json_response(self.faults.report())

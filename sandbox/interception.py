@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from sandbox.counters import Counters, classify
 from sandbox.faults import FaultBook, FaultRule, Reset
+from sandbox.journal import Journal
 from sandbox.names import Service
 from sandbox.proxy import break_off
 
@@ -25,17 +26,20 @@ def line_of(cloud: str, service: Service, request: web.Request) -> str:
     return f"{cloud} {service} {request.method} {account}{request.raw_path}"
 
 
-def intercept(cloud: str, service: Service, counters: Counters, faults: FaultBook) -> Middleware:
-    """A middleware that counts the requests of one service and applies the fault rules to them."""
+def intercept(cloud: str, service: Service, counters: Counters, faults: FaultBook, journal: Journal) -> Middleware:
+    """A middleware that counts the requests of one service, notes what is written, and applies the fault rules."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         asked = classify(service, request.method, request.path)
         if asked is not None:
             counters.count(asked)
-        rule = faults.strike(line_of(cloud, service, request))
+        line = line_of(cloud, service, request)
+        rule = faults.strike(line)
         response = await (handler(request) if rule is None else _faulty(rule, service, request, handler))
         counters.answered(response.status)
+        if service is Service.BLOB and request.method not in ("GET", "HEAD"):
+            journal.note(line, response.status)
         return response
 
     return middleware

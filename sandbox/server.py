@@ -111,7 +111,8 @@ class CloudServer:
             self.arm.add(provider.routes())
 
     def _middleware(self, service: Service) -> Middleware:
-        return intercept(self.names.key, service, self._counters[service], self._control.faults)
+        control = self._control
+        return intercept(self.names.key, service, self._counters[service], control.faults, control.journal)
 
     async def start(self) -> None:
         """Fill the cloud and begin to answer."""

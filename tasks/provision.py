@@ -8,7 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from mappings.plan import CreateContainer, CreateResourceGroup, CreateStorageAccount
-from tasks.targets import provision_step
+from tasks.targets import provision_blobs, provision_step
 
 if TYPE_CHECKING:
     from tasks.clients.arm import TargetArm
@@ -24,6 +24,4 @@ def provision(step_id: str, step: CreateResourceGroup | CreateStorageAccount, ar
 @task(name="provision-container", task_run_name="provision-{step_id}", cache_policy=NO_CACHE, persist_result=False)
 async def provision_container(step_id: str, step: CreateContainer, source: SourceBlobs, target: TargetBlobs) -> str:
     """Make sure a container exists with the source's metadata, access level and stored policies; idempotent."""
-    settings = await source.container_settings(step.name)
-    await target.create_container(settings)
-    return f"container {step.name}"
+    return await provision_blobs(step, source, target)

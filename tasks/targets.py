@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, assert_never
 from urllib.parse import urlsplit
 
 from mappings.errors import AskForApproval
-from mappings.plan import CreateResourceGroup, CreateStorageAccount
+from mappings.plan import CreateContainer, CreateResourceGroup, CreateStorageAccount
 from mappings.settings import Settings
 
 if TYPE_CHECKING:
     from tasks.clients.arm import AccountInfo, NameCheck, TargetArm
     from tasks.clients.session import Session
+    from tasks.copiers.base import SourceBlobs, TargetBlobs
 
 _STOP = "Correct the [target] section of migration.toml; nothing was written."
 
@@ -100,6 +101,13 @@ def provision_step(step: CreateResourceGroup | CreateStorageAccount, arm: Target
             )
         case _:
             assert_never(step)
+
+
+async def provision_blobs(step: CreateContainer, source: SourceBlobs, target: TargetBlobs) -> str:
+    """Make sure a container exists as the source has it; idempotent. Returns what was done, for a reader."""
+    settings = await source.container_settings(step.name)
+    await target.create_container(settings)
+    return f"container {step.name}"
 
 
 def _same(what: str, have: str, want: str) -> None:

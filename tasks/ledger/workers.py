@@ -26,7 +26,7 @@ class WorkerWriter(Writing):
             with self._change(appends=False) as connection:
                 if connection.execute(_SEEN, values).rowcount:
                     return
-        told = {"run": record.run_id, "worker": record.owner}
+        told: dict[str, Any] = {"run": record.run_id, "worker": record.owner}
         with self._change() as connection:
             if not connection.execute(_SEEN, values).rowcount:
                 row = {name: values[f"new_{name}"] for name in _CHANGES}

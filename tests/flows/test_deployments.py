@@ -18,8 +18,8 @@ def by_name(name: str) -> dict[str, Any]:
     return next(one for one in DEPLOYMENTS if one["name"] == name)
 
 
-def test_the_four_flows_are_deployed() -> None:
-    assert [one["name"] for one in DEPLOYMENTS] == ["assess", "migrate", "resync", "cutover"]
+def test_the_five_flows_are_deployed() -> None:
+    assert [one["name"] for one in DEPLOYMENTS] == ["assess", "migrate", "resync", "drain", "cutover"]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: str(one["name"]))

@@ -1,0 +1,234 @@
+"""The worker processes of this machine: started, watched, replaced, and never left behind. No Prefect here.
+
+A worker's standard input is a pipe whose other end only its leader holds, so that no death of the leader leaves a
+worker behind; its standard output says in one line why it failed. Secrets reach it by environment, never by argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flows.draining import drain
+from flows.observe import first_of
+from flows.wiring import Bench, now
+from mappings.errors import ExitCode, GovliftError, ResumeLater
+from mappings.settings import Copy
+from mappings.states import ShardState
+from tasks.progress import Progress
+
+log = logging.getLogger("govlift")
+
+FEW_OBJECTS, FEW_BYTES = 2_000, 256 * 1024**2
+"""So little is copied by the command's own process: a worker takes a second to start."""
+MOST_BY_DEFAULT = 8
+GRACE_SECONDS = 20.0
+"""How long workers may take to give their leases back."""
+PATIENCE = 3
+"""Deaths per worker without any shard finished between them, after which the run gives up."""
+LOOK_SECONDS = 0.5
+"""Between two looks at what the workers have done."""
+
+
+def crew_size(copy: Copy, *, objects: int, size: int) -> int:
+    """How many worker processes this machine starts; 0 where the command's own process does the work.
+
+    Args:
+        objects: expected, of all shards.
+        size: bytes expected; 0 where nobody knows.
+    """
+    if copy.workers:
+        return copy.workers
+    if objects <= FEW_OBJECTS and size <= FEW_BYTES:
+        return 0
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_BY_DEFAULT, processors)
+
+
+async def work_together(bench: Bench, run_id: str, size: int, progress: Progress | None = None) -> None:
+    """Copy the open shards of a run with `size` processes, or in this one, until none is left.
+
+    Args:
+        progress: is moved by what all workers of the run do, also those on other machines.
+
+    Raises:
+        ResumeLater: the workers die again and again, or the run was stopped.
+        GovliftError: as a worker said it.
+        asyncio.CancelledError: every worker has left first.
+    """
+    watch = Watch(bench, run_id, progress)
+    looking = asyncio.create_task(watch.look())
+    try:
+        if size:
+            await Crew(bench, run_id, size).work()
+        else:
+            await drain(bench, run_id)
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        watch.sum_up()
+
+
+@dataclass(slots=True)
+class Mover:
+    """One worker process."""
+
+    number: int
+    process: asyncio.subprocess.Process
+
+    async def ended(self) -> tuple[int, str]:
+        """Wait for its end; returns its exit code and what it said."""
+        assert self.process.stdout is not None
+        said = await self.process.stdout.read()
+        return await self.process.wait(), said.decode()
+
+
+class Crew:
+    """The worker processes of one run on this machine."""
+
+    def __init__(self, bench: Bench, run_id: str, size: int) -> None:
+        self._bench, self._run_id, self._size = bench, run_id, size
+        self._movers: dict[int, Mover] = {}
+        self._deaths = self._finished = 0
+        self._numbers = 0
+
+    async def work(self) -> None:
+        """Until no shard is left."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._size):
+                    group.create_task(self._keep_one())
+        except BaseExceptionGroup as several:
+            raise first_of(several) or several from None
+        finally:
+            await self._send_home()
+
+    async def _keep_one(self) -> None:
+        """One worker and, where it dies while there is work, the next in its place."""
+        while True:
+            mover = await self._start()
+            code, said = await mover.ended()
+            del self._movers[mover.number]
+            if code == ExitCode.OK:
+                return
+            if said:
+                raise _as_told(said)
+            self._bury(mover, code)
+            if not self._is_open() or (code == ExitCode.RESUMABLE and self._movers):
+                # Nothing is left, or somebody has asked this one to leave and others go on.
+                return
+            self._count_death(code)
+
+    async def _start(self) -> Mover:
+        self._numbers += 1
+        number = self._numbers
+        words = [str(self._bench.config), self._run_id, "--number", str(number), "--led"]
+        if log.isEnabledFor(logging.DEBUG):
+            words.append("--verbose")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "flows.mover", *words),
+            env=_environment(self._bench),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        mover = self._movers[number] = Mover(number, process)
+        return mover
+
+    def _bury(self, mover: Mover, code: int) -> None:
+        """What a dead worker held is free at once: this process knows that it is dead."""
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        log.warning("worker %s (process %s) ended %s", mover.number, mover.process.pid, how)
+        begins = f"{socket.gethostname()}:{mover.process.pid}@"
+        writer = self._bench.ledger.writer
+        writer.release_dead(self._run_id, lambda owner: not owner.startswith(begins), now=now())
+        for record in self._bench.ledger.reader.workers(self._run_id):
+            if record.owner.startswith(begins) and record.ended is None:
+                writer.worker_seen(replace(record, ended=now(), shards=(), in_flight={}))
+
+    def _is_open(self) -> bool:
+        states = self._bench.ledger.reader.shard_states(self._run_id)
+        return bool(states[ShardState.PENDING] or states[ShardState.LEASED])
+
+    def _count_death(self, code: int) -> None:
+        states = self._bench.ledger.reader.shard_states(self._run_id)
+        finished = states[ShardState.DONE] + states[ShardState.FAILED]
+        self._deaths = 1 if finished > self._finished else self._deaths + 1
+        self._finished = max(finished, self._finished)
+        if self._deaths > PATIENCE * self._size:
+            raise ResumeLater(
+                f"Worker processes ended {self._deaths} times without finishing a shard, the last one with {code}.",
+                next_step="Read the lines above (memory? disk?), then give the same command again; it goes on.",
+            )
+
+    async def _send_home(self) -> None:
+        """End all workers that are left: politely, and after a while not."""
+        left = list(self._movers.values())
+        for sent, seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
+            going = [mover for mover in left if mover.process.returncode is None]
+            for mover in going:
+                with suppress(ProcessLookupError):
+                    mover.process.send_signal(sent)
+            if going:
+                # Our own cancellation does not shorten what ends others.
+                ends = [asyncio.create_task(mover.process.wait()) for mover in going]
+                await asyncio.shield(asyncio.wait(ends, timeout=seconds))
+        for mover in left:
+            if mover.process.returncode != ExitCode.RESUMABLE:
+                with suppress(GovliftError):
+                    self._bury(mover, mover.process.returncode or 0)
+
+
+def _as_told(said: str) -> GovliftError:
+    """The error that a worker ended with, as it would have been raised here."""
+    told = json.loads(said.splitlines()[-1])
+    code = ExitCode(told["exit_code"])
+    kind = next((one for one in GovliftError.__subclasses__() if one.exit_code is code), GovliftError)
+    return kind(told["sentence"], next_step=told["next_step"])
+
+
+def _environment(bench: Bench) -> dict[str, str]:
+    """That of this process, in which govlift's own packages are found from every folder."""
+    environment = dict(bench.environ)
+    root = str(Path(__file__).resolve().parents[1])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    return environment
+
+
+class Watch:
+    """Moves a `Progress` by what all workers of a run have done since, as their signs of life tell."""
+
+    def __init__(self, bench: Bench, run_id: str, progress: Progress | None) -> None:
+        self._reader, self._run_id, self._progress = bench.ledger.reader, run_id, progress
+        self._told = self._done()
+
+    async def look(self) -> None:
+        """Until it is cancelled."""
+        while self._progress is not None:
+            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(GovliftError):
+                self._move(await asyncio.to_thread(self._done))
+
+    def sum_up(self) -> None:
+        """The last look, when all have ended."""
+        with suppress(GovliftError):
+            self._move(self._done())
+
+    def _done(self) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for one in self._reader.workers(self._run_id):
+            total.update(objects=one.objects, bytes=one.bytes, failed=one.failed, throttled=one.throttled)
+        return total
+
+    def _move(self, done: Counter[str]) -> None:
+        if self._progress is not None:
+            self._progress.add(**(done - self._told))
+            self._told |= done

@@ -1,0 +1,118 @@
+"""A worker process: `python -m flows.mover CONFIG RUN_ID --number N`. It never imports Prefect.
+
+Any number may work on one run, on any machine that sees the same migration folder and ledger, and join or leave at any
+time. SIGTERM removes one: it gives its leases back and exits with 8.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flows.observe import start_logging
+from mappings.errors import ExitCode, GovliftError
+
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Entry point of a worker process that a command has started."""
+    asked = _parsed()
+    start_logging(verbose=asked.verbose)
+    sys.exit(int(carry_on(Path(asked.config), asked.run, number=asked.number, led=asked.led)))
+
+
+def join(config: Path, run_id: str = "") -> ExitCode:
+    """Work on a run that somebody else leads, as one more worker.
+
+    Args:
+        run_id: "" takes the run that is copying now.
+
+    Raises:
+        FixTheInput: no such run is at work, or this machine sees another migration folder than its leader.
+        ResumeLater: the run was stopped.
+    """
+    from flows.draining import run_at_work
+    from flows.wiring import Bench
+
+    with Bench(config).ledger as ledger:
+        found = run_at_work(ledger.reader, run_id)
+    return carry_on(config, found.id, number=os.getpid(), led=False)
+
+
+def carry_on(config: Path, run_id: str, *, number: int, led: bool) -> ExitCode:
+    """Work on a run to its end; how a process ends is its exit code, and a sentence for whoever started it.
+
+    Args:
+        led: the leader holds the other end of our standard input: when it dies, this worker leaves.
+    """
+    try:
+        run_loop(_work(config, run_id, number, led))
+    except GovliftError as wrong:
+        told = {"exit_code": int(wrong.exit_code), "sentence": wrong.sentence, "next_step": wrong.next_step}
+        if not led:
+            raise
+        sys.stdout.write(json.dumps(told) + "\n")
+        return wrong.exit_code
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        return ExitCode.RESUMABLE
+    return ExitCode.OK
+
+
+def run_loop(body: Coroutine[Any, Any, T]) -> T:
+    """Run `body` on the quickest event loop that this system has."""
+    try:
+        import uvloop
+    except ImportError:  # There is none for Windows.
+        return asyncio.run(body)
+    return uvloop.run(body)
+
+
+async def _work(config: Path, run_id: str, number: int, led: bool) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for sent in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sent, _leave, task)
+    if led:
+        loop.add_reader(sys.stdin.fileno(), _leave_with_leader, task)
+    # The slow imports come after the handlers: who is told to leave while it starts leaves in order, too.
+    from flows.draining import drain
+    from flows.wiring import Bench
+
+    async with Bench(config) as bench:
+        await drain(bench, run_id, number=number)
+
+
+def _leave(task: asyncio.Task[Any]) -> None:
+    """Asked once, the worker leaves; asked again, it is still giving its leases back."""
+    if not task.cancelling():
+        task.cancel()
+
+
+def _leave_with_leader(task: asyncio.Task[Any]) -> None:
+    """The pipe from the leader ends when the leader does, however it dies; nothing is ever sent through it."""
+    if not os.read(sys.stdin.fileno(), 1):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        _leave(task)
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flows.mover", description=__doc__)
+    parser.add_argument("config", help="migration.toml")
+    parser.add_argument("run", help="id of the run, as `govlift status` shows it")
+    parser.add_argument("--number", type=int, default=0, help="of this worker among those of its machine")
+    parser.add_argument("--led", action="store_true", help="leave when standard input ends")
+    parser.add_argument("--verbose", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
