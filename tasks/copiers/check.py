@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from mappings.delta import MISMATCH, is_mismatch, ours
@@ -15,10 +17,17 @@ from mappings.runs import ObjectNote
 from mappings.states import Change, Outcome, ProofLevel
 from tasks.clients import crc64
 from tasks.copiers.base import SourceBlobs, TargetBlobs
-from tasks.copiers.march import Family, ascending, march
+from tasks.copiers.listed import listed_pages
+from tasks.copiers.march import Family, ascending_pages, march_pages
+from tasks.copiers.printing import PrintMaker
+from tasks.copiers.prints import RunHashes
 from tasks.copiers.proving import sum_of
-from tasks.copiers.rows import tally_of
+from tasks.copiers.rows import Counts
 from tasks.progress import Progress
+
+_THERE = (Outcome.COPIED, Outcome.SAME)
+READS = 16
+"""Objects whose content is read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +56,14 @@ async def verify_shard(
     shard: CopyShard,
     source: SourceBlobs,
     target: TargetBlobs,
-    rows: Iterator[EvidenceRow],
+    rows: Iterator[list[EvidenceRow]],
     *,
     level: ProofLevel,
     share: float,
     seed: str,
     progress: Progress,
+    maker: PrintMaker | None = None,
+    reads: int = READS,
 ) -> Verification:
     """Verify the objects of one shard against its newest manifest.
 
@@ -61,24 +72,59 @@ async def verify_shard(
     both sides and compares SHA-256.
 
     Args:
+        rows: of the manifest, in key order, some at a time.
         share: part of the objects looked at, above 0 and up to 1.
         seed: chooses them.
+        maker: gets all that is seen, where prints are to be made of it.
+        reads: objects whose content is read at once, at L2 and L3.
 
     Raises:
         ObjectError, GovliftError: a listing failed; nothing is verified.
     """
     checker = _Checker(shard, source, target, level, progress)
-    families = march(
-        ascending(source.objects(shard.container, begin=shard.begin, end=shard.end), f"{source.account}"),
-        ascending(target.objects(shard.container, begin=shard.begin, end=shard.end), f"{target.account}"),
-        rows,
-    )
-    async for family in families:
-        if chosen(family.name, share, seed):
-            await checker.look(family)
-        else:
-            checker.skipped += len(family.previous)
-    return Verification(checker.tally, checker.mismatches, checker.changed, checker.skipped)
+    try:
+        async with asyncio.TaskGroup() as group, aclosing(_families(shard, source, target, rows, maker)) as batches:
+            checker.reads_in(group, reads)
+            async for families in batches:
+                for family in families:
+                    if maker is not None:
+                        await maker.look(family)
+                    if not chosen(family.name, share, seed):
+                        checker.skipped += len(family.previous)
+                    elif not checker.plainly(family):
+                        await checker.look(family)
+                checker.tell()
+    except BaseExceptionGroup as several:
+        raise next((one for one in several.exceptions if isinstance(one, ObjectError)), several.exceptions[0]) from None
+    checker.tell()
+    checker.mismatches.sort(key=lambda note: note.row.key)
+    return Verification(checker.counts.tally(), checker.mismatches, checker.changed, checker.skipped)
+
+
+async def _families(
+    shard: CopyShard,
+    source: SourceBlobs,
+    target: TargetBlobs,
+    rows: Iterator[list[EvidenceRow]],
+    maker: PrintMaker | None,
+) -> AsyncGenerator[list[Family], None]:
+    def tee(side: RunHashes | None) -> Callable[[bytes], None] | None:
+        return None if maker is None or side is None else lambda page: maker.feed(side, page)
+
+    async def known() -> AsyncIterator[list[EvidenceRow]]:
+        for some in rows:
+            yield some
+
+    left = listed_pages(source, shard.container, shard.begin, shard.end, tee(maker.source if maker else None))
+    right = listed_pages(target, shard.container, shard.begin, shard.end, tee(maker.target if maker else None))
+    async with aclosing(left), aclosing(right):
+        walked = march_pages(
+            ascending_pages(left, f"{source.account}/{shard.container}"),
+            ascending_pages(right, f"{target.account}/{shard.container}"),
+            known(),
+        )
+        async for families in walked:
+            yield families
 
 
 class _Checker:
@@ -87,18 +133,62 @@ class _Checker:
     ) -> None:
         self._shard, self._source, self._target = shard, source, target
         self._level, self._progress = level, progress
-        self.tally, self.changed, self.skipped = Tally(), 0, 0
+        self.counts, self.changed, self.skipped = Counts(), 0, 0
         self.mismatches: list[ObjectNote] = []
+        self._told = (0, 0)
+        self._bytes = 0
+        self._group: asyncio.TaskGroup | None = None
+        self._gate = asyncio.Semaphore(1)
+
+    def reads_in(self, group: asyncio.TaskGroup, reads: int) -> None:
+        """Content is read by tasks of this group, `reads` at once."""
+        self._group, self._gate = group, asyncio.Semaphore(reads)
+
+    def tell(self) -> None:
+        """Bring the progress up to date; not for each object, which would cost as much as looking at it."""
+        done, failed = self.counts.listed, self.counts.failed
+        self._progress.add(objects=done - self._told[0], bytes=self._bytes, failed=failed - self._told[1])
+        self._told, self._bytes = (done, failed), 0
+
+    def plainly(self, family: Family) -> bool:
+        """Look at an ordinary name of which everything holds by the listings; False where that is not so plain."""
+        if len(family.source) != 1 or len(family.target) != 1 or len(family.previous) != 1:
+            return False
+        item, there, row = family.source[0], family.target[0], family.previous[0]
+        if (
+            self._level >= ProofLevel.L2
+            or row.outcome not in _THERE
+            or row.change in (Change.DELETED, Change.EXTRA)
+            or not (row.is_base and there.is_base and item.is_base)
+            or not row.target_etag
+            or _by_listing(row, there)
+        ):
+            return False
+        counts = self.counts
+        counts.listed += 1
+        counts.same += 1
+        counts.proof[min(row.proof or 0, ProofLevel.L1)] += 1
+        self._bytes += row.size
+        self.changed += item.etag != row.source_etag
+        return True
 
     async def look(self, family: Family) -> None:
         here = {item.key: item for item in family.source}
         for row in family.previous:
             if row.change in (Change.DELETED, Change.EXTRA):
                 continue
-            await self._row(row, here.get(row.key), _at_target(row, family.target))
+            await self._one(row, here.get(row.key), _at_target(row, family.target))
         known = {row.key for row in family.previous}
         # Written at the source since the copy: nothing about it can be verified yet.
         self.changed += sum(1 for key in here if key not in known)
+
+    async def _one(self, row: EvidenceRow, here: ListedObject | None, there: ListedObject | None) -> None:
+        if self._group is None or self._level < ProofLevel.L2:
+            await self._row(row, here, there)
+            return
+        await self._gate.acquire()
+        task = self._group.create_task(self._row(row, here, there))
+        task.add_done_callback(lambda _: self._gate.release())
 
     async def _row(self, row: EvidenceRow, here: ListedObject | None, there: ListedObject | None) -> None:
         if row.outcome in (Outcome.EXCLUDED, Outcome.FAILED) or not ours(row):
@@ -150,9 +240,8 @@ class _Checker:
 
     def _count(self, row: EvidenceRow, outcome: Outcome, proof: ProofLevel | None) -> None:
         verdict = replace(row, outcome=outcome, proof=proof, route=None)
-        added = tally_of(verdict)
-        self.tally += added
-        self._progress.add(objects=1, bytes=row.size, failed=outcome is Outcome.FAILED)
+        self.counts.add(verdict)
+        self._bytes += row.size
         if is_mismatch(verdict):
             self.mismatches.append(ObjectNote(self._shard.source_account, self._shard.container, verdict))
 

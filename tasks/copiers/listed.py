@@ -1,0 +1,56 @@
+"""A range of a container's listing page by page: from the raw pages where a client has them, else gathered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from mappings.objects import ListedObject
+from tasks.clients.listing import parse_page
+from tasks.copiers.base import ListsRaw, SourceBlobs, TargetBlobs
+from tasks.copiers.prints import ahead
+
+_GATHERED = 500
+
+
+async def listed_pages(
+    side: SourceBlobs | TargetBlobs,
+    container: str,
+    begin: str = "",
+    end: str | None = None,
+    tee: Callable[[bytes], None] | None = None,
+) -> AsyncGenerator[list[ListedObject], None]:
+    """Entries with `begin <= name < end`, in the order of the service; one page more than is worked on is held.
+
+    Args:
+        tee: gets each raw page, uncut; is not called where the client has none.
+
+    Raises:
+        ObjectError, GovliftError: the listing failed or broke off.
+    """
+    if isinstance(side, ListsRaw):
+        async with aclosing(ahead(side.raw_pages(container, begin=begin, end=end))) as pages:
+            async for body in pages:
+                if tee is not None:
+                    tee(body)
+                entries = parse_page(body).entries
+                if not entries:
+                    continue
+                yield _within(entries, begin, end)
+                if end is not None and entries[-1].name >= end:
+                    return
+        return
+    held: list[ListedObject] = []
+    async for item in side.objects(container, begin=begin, end=end):
+        held.append(item)
+        if len(held) == _GATHERED:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def _within(entries: list[ListedObject], begin: str, end: str | None) -> list[ListedObject]:
+    if entries[0].name >= begin and (end is None or entries[-1].name < end):
+        return entries
+    return [one for one in entries if one.name >= begin and (end is None or one.name < end)]
