@@ -20,7 +20,7 @@ from tasks.progress import Progress
 
 T = TypeVar("T")
 
-WIDTH = 4
+WIDTH = 8
 """Blocks of one object in flight at once; the byte budget bounds them over all objects."""
 
 
@@ -43,6 +43,11 @@ class Bench:
     def begin(self, name: str) -> None:
         """To be called before the first write under `name` at the target."""
         self.journal.begin((name,))
+
+    async def spend(self, size: int) -> None:
+        """Wait until the caps of the run allow one request more, of `size` bytes."""
+        if self.pace.capped:
+            await self.pace.spend(1, size)
 
     async def at_source(self, name: str, snapshot: str = "", version: str = "") -> ListedObject | None:
         """The object as the source lists it now."""

@@ -98,7 +98,7 @@ class Plain:
         ):
             return await self._hard(job, job.if_match, None)
         if bench.pace.capped:
-            await bench.pace.spend(1, item.size)
+            await bench.spend(item.size)
         written: Written | None = None
         try:
             if route is Route.PULL:
@@ -143,7 +143,7 @@ class Plain:
                 raise Corrupted(f'Reading "{item.name}" gave {len(data)} bytes of {size}.')
             crc = crc64.crc64(data)
             sha = sha256(data).hexdigest() if self._hashes else ""
-            written = await bench.target.put_blob(bench.container, item, data, if_match=if_match)
+            written = await bench.target.put_blob(bench.container, item, data, if_match=if_match, crc=crc)
             return written, crc, sha
         finally:
             bench.budget.give(size)

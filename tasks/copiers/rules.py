@@ -13,6 +13,8 @@ from mappings.states import ProofLevel
 MIB = 1024 * 1024
 PAGE_WRITE = 4 * MIB
 """Most bytes of one Put Page (REST, "Put Page")."""
+READ = 4 * MIB
+"""Bytes of one read: the largest range whose checksum the service computes (REST, "Get Blob")."""
 MOST_BLOCKS = 50_000
 """Committed blocks of one block blob, and blocks of one append blob (REST, "Put Block List", "Append Block")."""
 
@@ -29,6 +31,8 @@ class CopyRules:
     """Largest block blob taken by one Put Blob From URL."""
     pull_block: int = 64 * MIB
     """Bytes of one Put Block From URL."""
+    page_write: int = PAGE_WRITE
+    """Bytes of one Put Page, or Put Page From URL."""
     memory: int = 256 * MIB
     """Most content bytes held at once, over all objects in flight."""
     proof: ProofLevel = ProofLevel.L2

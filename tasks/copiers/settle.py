@@ -13,6 +13,7 @@ from tasks.clients import crc64
 from tasks.copiers import rows
 from tasks.copiers.bench import Bench
 from tasks.copiers.delivery import Delivery, LeftOut
+from tasks.copiers.growing import goes_on
 from tasks.copiers.proving import Proof, compare, source_sum
 
 _LEFT_OUT_CODES = frozenset({"BlobUsesCustomerSpecifiedEncryption", "BlobArchived", "BlobBeingRehydrated"})
@@ -37,6 +38,8 @@ async def settle(
         return rows.excluded(source, previous, reason)
     wanted = adapted(source, bench.features).item
     decision = decide(wanted, target, previous, begun=begun, proof=bench.rules.proof)
+    if begun and target is not None and goes_on(bench.journal, source, target.etag):
+        return await deliver(bench, source, target.etag, previous, decision.change)
     try:
         return await _act(bench, source, target, previous, decision, begun)
     except ObjectGone:

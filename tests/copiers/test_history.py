@@ -172,7 +172,7 @@ async def test_a_version_removed_in_mid_copy_does_not_become_the_base_blob() -> 
 
     await copy_shard(
         SHARD, pair.reader, pair.writer, iter([]), found.append, pair.rules, pair.routes, Progress(),
-        intents=pair.intents,
+        journal=pair.journal(),
     )  # fmt: skip
     await asyncio.sleep(0)
     assert found[0].outcome is Outcome.EXCLUDED and [row.outcome for row in found[1:]] == [Outcome.COPIED] * 2

@@ -1,24 +1,21 @@
-"""The small parts of the copy engine: CRC composition, budget, pace, routes, intents, settings."""
+"""The small parts of the copy engine: CRC composition, budget, pace, routes, settings."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings.errors import FixTheInput
 from mappings.fidelity import Features, adapted, features_of
 from mappings.objects import BlobType
 from mappings.settings import Copy
 from mappings.states import ProofLevel, Route
 from tasks.clients import crc64
 from tasks.copiers.check import chosen
-from tasks.copiers.intents import IntentFile
 from tasks.copiers.pace import ByteBudget
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
@@ -123,32 +120,6 @@ def test_what_another_worker_learnt_is_taken_over_without_news() -> None:
     assert book.knows("a", "b") and book.standing("a", "b") is Route.STREAM and not book.events
     book.heard("a", "b", Route.PULL)
     assert book.route("a", "b") is Route.PULL
-
-
-def test_intents_outlive_their_process_and_end_with_the_manifest(tmp_path: Path) -> None:
-    """Breaks when a name is lost at a crash, or the last, half-written line spoils the rest."""
-    path = tmp_path / "deep" / "intents"
-    first = IntentFile(path)
-    assert not path.exists()
-    first.begin("a\nb ü")
-    first.begin("a\nb ü")
-    first.begin("c")
-    with path.open("a") as torn:
-        torn.write('"half')
-    second = IntentFile(path)
-    assert second.begun("a\nb ü") and second.begun("c") and not second.begun("half")
-    second.begin("d")
-    assert not second.begun("d"), "only earlier attempts count"
-    second.clear()
-    assert not path.exists() and not IntentFile(path).begun("c")
-
-
-def test_a_spoilt_intent_file_is_refused(tmp_path: Path) -> None:
-    """Breaks when a file that cannot be read counts as empty: our own blobs would be taken for a stranger's."""
-    path = tmp_path / "intents"
-    path.write_text('not json\n"a"\n')
-    with pytest.raises(FixTheInput, match="line 1"):
-        IntentFile(path)
 
 
 def test_rules_from_settings() -> None:

@@ -1,0 +1,123 @@
+"""Append and page blobs: written piece by piece under their final name, and gone on with where a death cut them off.
+
+Every piece is journalled with the ETag that the blob has after it. Where the target still lists the ETag of the last
+one, what it holds is provably ours and of this generation, so it is neither sent nor pulled again; else the blob is
+begun anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from mappings.objects import ListedObject, Written
+from mappings.states import ProofLevel, Route
+from tasks.clients import crc64
+from tasks.copiers.bench import Bench, Span, in_order, spans
+from tasks.copiers.journal import Journal, Part
+from tasks.copiers.reading import alongside, read_span, span_crc
+from tasks.copiers.sums import Landed, Sums, crc_of
+
+
+def goes_on(journal: Journal, item: ListedObject, etag: str) -> bool:
+    """Whether the target's blob of that ETag is what an earlier attempt had brought over of `item`."""
+    parts = journal.parts(item)
+    return bool(parts) and parts[-1].etag == etag != ""
+
+
+async def append_blob(bench: Bench, item: ListedObject, route: Route, if_match: str | None) -> Landed:
+    """Copy an append blob, one append behind the other; each demands the length that the one before left."""
+    plan = spans(item.size, bench.rules.append_block(item.size))
+    return await _Growing(bench, item, route).run(plan, if_match)
+
+
+async def page_blob(bench: Bench, item: ListedObject, route: Route, if_match: str | None) -> Landed:
+    """Copy a page blob: only ranges that hold pages travel; what lies between them is zero on both sides."""
+    ranges = await bench.source.page_ranges(bench.container, item)
+    return await _Growing(bench, item, route).run(_page_spans(ranges, bench.rules.page_write), if_match)
+
+
+def _page_spans(ranges: Sequence[tuple[int, int]], most: int) -> list[Span]:
+    cut = [span for offset, length in sorted(ranges) for span in spans(length, most, start=offset)]
+    return [replace(span, index=index) for index, span in enumerate(cut)]
+
+
+class _Growing:
+    def __init__(self, bench: Bench, item: ListedObject, route: Route) -> None:
+        self._bench, self._item, self._route = bench, item, route
+        streams = route is Route.STREAM
+        self._appends = item.blob_type.value == "AppendBlob"
+        # Whole bytes in order pass only where an append blob is streamed.
+        self._sums = Sums(item.size, hashes=bench.rules.proof is ProofLevel.L3 and streams and self._appends)
+        self._reads = not streams and bench.rules.proof is ProofLevel.L2
+
+    async def run(self, plan: Sequence[Span], if_match: str | None) -> Landed:
+        """Write what is missing of `plan`."""
+        bench, item = self._bench, self._item
+        held = self._held(plan, if_match)
+        if held:
+            await self._sums.skip()
+            last = Written(if_match or "")
+        else:
+            last = await bench.target.create_sized(bench.container, item, if_match=if_match)
+            bench.journal.note_part(item, Part(0, 0, None, None, last.etag))
+        written = self._write([span for span in plan if (span.offset, span.length) not in held])
+        for span in plan:
+            part = held.get((span.offset, span.length))
+            if part is None:
+                part, last = await anext(written)
+                bench.journal.note_part(item, part)
+            self._sums.add(span, part.source_crc, part.target_crc)
+        if self._appends and item.sealed:
+            last = await bench.target.seal(bench.container, item.name)
+        return self._sums.landed(last, self._route)
+
+    def _held(self, plan: Sequence[Span], if_match: str | None) -> dict[tuple[int, int], Part]:
+        """Pieces that are at the target already, by place; none where they do not fit the plan."""
+        bench = self._bench
+        if not if_match or not goes_on(bench.journal, self._item, if_match):
+            return {}
+        parts = {(part.offset, part.length): part for part in bench.journal.parts(self._item)}
+        places = [(span.offset, span.length) for span in plan]
+        # The pieces of an append blob lie one behind the other from its start on.
+        fits = parts.keys() <= set(places) and (not self._appends or parts.keys() == set(places[: len(parts)]))
+        return parts if fits else {}
+
+    async def _write(self, plan: Sequence[Span]) -> AsyncIterator[tuple[Part, Written]]:
+        """Write the pieces in order, one at a time: the ETag of the last one is the one that the blob keeps.
+
+        Streamed pieces are read ahead.
+        """
+        if self._route is Route.PULL:
+            for span in plan:
+                await self._bench.spend(span.length)
+                written, crc = await alongside(self._pull(span), self._crc(span) if self._reads else None)
+                yield Part(span.offset, span.length, crc, crc_of(written), written.etag), written
+            return
+        async for span, data in in_order(plan, self._read, self._bench.budget, width=2):
+            await self._sums.hash(span.index, data)
+            crc = crc64.crc64(data)
+            written = await self._send(span, data, crc)
+            yield Part(span.offset, span.length, crc, crc_of(written), written.etag), written
+
+    async def _crc(self, span: Span) -> int:
+        return await span_crc(self._bench, self._item, span.offset, span.length)
+
+    async def _read(self, span: Span) -> tuple[Span, bytes]:
+        await self._bench.spend(span.length)
+        return span, await read_span(self._bench, self._item, span.offset, span.length)
+
+    async def _send(self, span: Span, data: bytes, crc: int) -> Written:
+        target, container, name = self._bench.target, self._bench.container, self._item.name
+        if self._appends:
+            return await target.append(container, name, data, position=span.offset, crc=crc)
+        return await target.put_pages(container, name, data, offset=span.offset, crc=crc)
+
+    async def _pull(self, span: Span) -> Written:
+        bench, item = self._bench, self._item
+        # Asked for anew for each piece: the SAS may run out in the middle of a large blob.
+        url = await bench.source.pull_url(bench.container, item)
+        pull = bench.target.append_from_url if self._appends else bench.target.put_pages_from_url
+        return await pull(
+            bench.container, item.name, url, offset=span.offset, length=span.length, source_etag=item.etag
+        )
