@@ -63,8 +63,10 @@ class _Growing:
             bench.journal.note_part(item, Part(0, 0, None, None, last.etag))
         written = self._write([span for span in plan if (span.offset, span.length) not in held])
         for span in plan:
-            part = held.get((span.offset, span.length))
-            if part is None:
+            place = (span.offset, span.length)
+            if place in held:
+                part = held[place]
+            else:
                 part, last = await anext(written)
                 bench.journal.note_part(item, part)
             self._sums.add(span, part.source_crc, part.target_crc)

@@ -185,13 +185,12 @@ async def test_a_large_object_goes_on_where_it_stopped(kind: BlobType, mode: str
         if count == 5:
             raise asyncio.CancelledError
 
-    rules = {"page_write": 512}
     pair.target.hook = die
     with pytest.raises(asyncio.CancelledError):
-        await pair.run(**rules)
+        await pair.run(page_write=512)
     pair.target.hook = None
     before = sum(pair.target.calls[one] for one in writes)
-    await pair.run(**rules)
+    await pair.run(page_write=512)
     pair.assert_equal()
     pieces = len(data) // (512 if kind is BlobType.PAGE else 8)
     done = 4 if kind is not BlobType.BLOCK else 1
