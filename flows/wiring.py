@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tasks.clients.graph import GraphReader
     from tasks.clients.metrics import MetricsReader
     from tasks.clients.session import Session
+    from tasks.clients.wire import WireSource, WireTarget
     from tasks.ledger import Ledger
 
 
@@ -70,8 +71,8 @@ class Bench:
         self._ledger: Ledger | None = None
         self._replayed: dict[str, str] | None = None
         self._sessions: dict[str, Session] = {}
-        self._source_blobs: dict[str, SourceBlobClient] = {}
-        self._target_blobs: dict[str, TargetBlobClient] = {}
+        self._source_blobs: dict[str, SourceBlobClient | WireSource] = {}
+        self._target_blobs: dict[str, TargetBlobClient | WireTarget] = {}
 
     @property
     def ledger(self) -> Ledger:
@@ -151,13 +152,15 @@ class Bench:
                 self._replayed = {str(source): str(target) for source, target in event.detail.items()}
         return self._replayed
 
-    def source_blobs(self, account: str) -> SourceBlobClient:
+    def source_blobs(self, account: str) -> SourceBlobClient | WireSource:
         """Read-only client of one source account, by Entra token or, where the settings say so, by its key."""
         if account not in self._source_blobs:
             from tasks.clients.blobs import SourceBlobClient
+            from tasks.clients.wire import WireSource
 
+            kind = WireSource if self.settings.copy_.client == "wire" else SourceBlobClient
             key = self.source_key(account) or None
-            self._source_blobs[account] = SourceBlobClient(
+            self._source_blobs[account] = kind(
                 None if key else self.source_session,
                 self.settings.source.in_cloud,
                 account,
@@ -167,12 +170,14 @@ class Bench:
             self._source_blobs[account].versions = account in self.replayed
         return self._source_blobs[account]
 
-    def target_blobs(self, account: str) -> TargetBlobClient:
+    def target_blobs(self, account: str) -> TargetBlobClient | WireTarget:
         """Client of one target account."""
         if account not in self._target_blobs:
             from tasks.clients.blobs import TargetBlobClient
+            from tasks.clients.wire import WireTarget
 
-            self._target_blobs[account] = TargetBlobClient(
+            kind = WireTarget if self.settings.copy_.client == "wire" else TargetBlobClient
+            self._target_blobs[account] = kind(
                 self.target_session, account, concurrency=self.settings.copy_.most_in_flight
             )
             self._target_blobs[account].versions = account in self.replayed.values()

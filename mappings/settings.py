@@ -157,6 +157,8 @@ class CustomerKey(_Part):
 
 class Copy(_Part):
     route: Literal["auto", "pull", "stream"] = "auto"
+    client: Literal["wire", "sdk"] = "wire"
+    """What carries blob requests: govlift's own lean client, or azure-storage-blob, which needs ten times the CPU."""
     proof: Literal["L0", "L1", "L2", "L3"] = "L2"
     """Level that every copied object must reach before the run may call itself complete."""
     concurrency: Annotated[int, Field(ge=1, le=AUTO)] | Literal["auto"] = 512

@@ -16,6 +16,8 @@ from mappings.plan import CopyShard
 from mappings.settings import Credential
 from tasks.clients.blobs import SourceBlobClient, TargetBlobClient
 from tasks.clients.session import Session, open_session
+from tasks.clients.wire import WireSource, WireTarget
+from tasks.copiers.base import SourceBlobs, TargetBlobs
 from tasks.copiers.engine import copy_shard
 from tasks.copiers.journal import Journal
 from tasks.copiers.routes import RouteBook
@@ -62,8 +64,8 @@ def sign_in(box: RunningSandbox, cloud: str) -> Session:
 class Mover:
     """Clients of both sides, and runs over them."""
 
-    source: SourceBlobClient
-    target: TargetBlobClient
+    source: SourceBlobClient | WireSource
+    target: TargetBlobClient | WireTarget
     routes: RouteBook = field(default_factory=RouteBook)
     manifest: dict[str, list[EvidenceRow]] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
@@ -100,7 +102,7 @@ class Mover:
 
 
 async def everything(
-    side: SourceBlobClient | TargetBlobClient, container: str
+    side: SourceBlobs | TargetBlobs, container: str
 ) -> dict[str, list[tuple[ListedObject, bytes]]]:
     """All blobs of a container with their bytes, snapshots first."""
     found: dict[str, list[tuple[ListedObject, bytes]]] = {}
@@ -125,18 +127,27 @@ async def clear_target(copies: RunningSandbox) -> None:
     copies.calm()
 
 
+@pytest.fixture(params=["sdk", "wire"])
+def client(request: pytest.FixtureRequest) -> str:
+    """Which of the two implementations of the clients; what holds for one holds for both."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def mover(copies: RunningSandbox, clear_target: None) -> AsyncIterator[Mover]:
+async def mover(copies: RunningSandbox, clear_target: None, client: str) -> AsyncIterator[Mover]:
     """A mover between copysource and an empty copytarget."""
-    async for one in opened(copies, "copysource", "copytarget"):
+    async for one in opened(copies, "copysource", "copytarget", client=client):
         yield one
 
 
-async def opened(copies: RunningSandbox, source: str, target: str, *, key: str | None = None) -> AsyncIterator[Mover]:
+async def opened(
+    copies: RunningSandbox, source: str, target: str, *, key: str | None = None, client: str = "wire"
+) -> AsyncIterator[Mover]:
     """A mover between two accounts; closed afterwards."""
     here, there = sign_in(copies, "commercial"), sign_in(copies, "government")
-    reader = SourceBlobClient(None if key else here, COMMERCIAL, source, key=key, concurrency=8)
-    writer = TargetBlobClient(there, target, concurrency=8)
+    kinds = (WireSource, WireTarget) if client == "wire" else (SourceBlobClient, TargetBlobClient)
+    reader = kinds[0](None if key else here, COMMERCIAL, source, key=key, concurrency=8)
+    writer = kinds[1](there, target, concurrency=8)
     try:
         yield Mover(reader, writer)
     finally:

@@ -177,9 +177,11 @@ async def test_pulls_that_are_refused_stream_in_mid_run(copies: RunningSandbox, 
     await mover.assert_equal("many")
 
 
-async def test_a_classic_account_is_read_with_its_key(copies: RunningSandbox, clear_target: None) -> None:
+async def test_a_classic_account_is_read_with_its_key(
+    copies: RunningSandbox, clear_target: None, client: str
+) -> None:
     """Breaks when the key signs no SAS for the pull, or the reads."""
-    async for mover in opened(copies, "copyclassic", "copytarget", key=key_of("copyclassic")):
+    async for mover in opened(copies, "copyclassic", "copytarget", key=key_of("copyclassic"), client=client):
         for route in (Route.PULL, Route.STREAM):
             mover.routes = RouteBook(route.value)  # type: ignore[arg-type]
             rows = await mover.run("old", overwrite_unknown=True)
@@ -187,9 +189,11 @@ async def test_a_classic_account_is_read_with_its_key(copies: RunningSandbox, cl
         await mover.assert_equal("old")
 
 
-async def test_a_premium_account_gets_all_but_tags_and_tier(copies: RunningSandbox, clear_target: None) -> None:
+async def test_a_premium_account_gets_all_but_tags_and_tier(
+    copies: RunningSandbox, clear_target: None, client: str
+) -> None:
     """Breaks when what the account cannot hold fails the object, or is lost in silence."""
-    async for mover in opened(copies, "copysource", "copypremium"):
+    async for mover in opened(copies, "copysource", "copypremium", client=client):
         rows = await mover.run("kinds", exclude_blobs=("c/*", "d/*"))
         row = rows[("a small ü & +.txt", "")]
         assert row.outcome is Outcome.COPIED, row.reason
@@ -228,7 +232,7 @@ async def test_verification_finds_what_was_changed_behind_our_back(copies: Runni
 
     async def verify(level: ProofLevel, share: float = 1.0):  # type: ignore[no-untyped-def]
         return await verify_shard(
-            shard, mover.source, mover.target, iter(mover.manifest["many"]), level=level, share=share, seed="s",
+            shard, mover.source, mover.target, iter([mover.manifest["many"]]), level=level, share=share, seed="s",
             progress=Progress(),
         )  # fmt: skip
 

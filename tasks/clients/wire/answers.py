@@ -1,0 +1,264 @@
+"""HTTP/1.1 answers, read as their bytes come in (RFC 9112). Pure: no socket, no clock.
+
+Strict where being lenient lets two readers see two messages: one Content-Length or chunked and never both, no folded
+lines, no bare line feeds, and a success always says where it ends.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+LONGEST_HEAD = 64 * 1024
+_LONGEST_CHUNK_LINE = 1024
+_BARE = frozenset({204, 304})
+"""Answers that never have a body."""
+
+ETAG = b"\r\netag:"
+LAST_MODIFIED = b"\r\nlast-modified:"
+REQUEST_ID = b"\r\nx-ms-request-id:"
+VERSION_ID = b"\r\nx-ms-version-id:"
+CRC64 = b"\r\nx-ms-content-crc64:"
+_LENGTH = b"\r\ncontent-length:"
+_CODING = b"\r\ntransfer-encoding:"
+_CONNECTION = b"\r\nconnection:"
+
+
+class Broken(Exception):
+    """What came is no HTTP/1.1 answer, or a larger one than was asked for. Its connection is of no further use."""
+
+
+class Reply:
+    """One answer: status, headers, body."""
+
+    __slots__ = ("_head", "_lowered", "body", "status")
+
+    def __init__(self, status: int, head: bytes, lowered: bytes) -> None:
+        self.status = status
+        self.body: bytes = b""
+        """A large one is a bytearray that nobody else holds, which every reader of bytes takes."""
+        self._head, self._lowered = head, lowered
+
+    def get(self, key: bytes) -> str:
+        """One header, "" where it is absent. `key` as the constants above: CR LF, name in lower case, colon."""
+        at = self._lowered.find(key)
+        if at < 0:
+            return ""
+        at += len(key)
+        end = self._head.find(b"\r\n", at)
+        return text_of(self._head[at:end].strip(b" \t"))
+
+    def named(self, name: str) -> str:
+        """One header by its name in lower case."""
+        return self.get(b"\r\n" + name.encode("ascii") + b":")
+
+    def headers(self) -> list[tuple[str, str]]:
+        """All headers in order, names as they were sent."""
+        found = []
+        for line in self._head.split(b"\r\n")[1:]:
+            name, colon, value = line.partition(b":")
+            if colon:
+                found.append((name.decode("latin-1"), text_of(value.strip(b" \t"))))
+        return found
+
+    @property
+    def keeps_open(self) -> bool:
+        said = self.get(_CONNECTION).lower()
+        return "close" not in said and (self._head[7:8] == b"1" or "keep-alive" in said)
+
+
+def text_of(raw: bytes) -> str:
+    """A header value as text: UTF-8, which the service writes, else Latin-1, as which HTTP was born."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _hexadecimal(said: bytes) -> int:
+    # `int` alone would take signs and underscores as well.
+    if len(said) <= 8 and said.isalnum():
+        try:
+            return int(said, 16)
+        except ValueError:
+            pass
+    raise Broken("an ill-formed chunk size")
+
+
+class AnswerReader:
+    """Takes the bytes of one answer.
+
+    Args:
+        bodiless: the request was a HEAD.
+        most: bytes that the body may have.
+    """
+
+    __slots__ = (
+        "_bodiless", "_chunks", "_filled", "_held", "_most", "_need", "_stage", "_target", "done", "extra", "heard",
+        "reply", "room",
+    )  # fmt: skip
+
+    def __init__(self, *, bodiless: bool, most: int) -> None:
+        self.reply: Reply | None = None
+        self.done = False
+        self.heard = False
+        """Whether any byte came."""
+        self.extra = False
+        """Whether bytes came behind the end: the connection must not be used again."""
+        self.room: memoryview | None = None
+        """Where the next bytes of a body of known length go directly; then `filled` is to be called, else `feed`."""
+        self._bodiless, self._most = bodiless, most
+        self._stage = self._head
+        self._held = bytearray()
+        self._target = self._chunks = bytearray()
+        self._need = self._filled = 0
+
+    @property
+    def missing(self) -> int:
+        """Bytes of a body of known length that have yet to come."""
+        return self._need - self._filled if self.room is not None else 0
+
+    def feed(self, data: bytearray, end: int) -> None:
+        """Take `data[:end]`.
+
+        Raises:
+            Broken: it is no answer.
+        """
+        self.heard = True
+        if self._held:
+            self._held += memoryview(data)[:end]
+            data, end = self._held, len(self._held)
+        used = self._stage(data, end)
+        if data is self._held:
+            del data[:used]
+        elif used < end:
+            self._held += memoryview(data)[used:end]
+        if self.done and self._held:
+            self.extra = True
+
+    def filled(self, count: int) -> None:
+        """`count` bytes were written into `room`."""
+        self._filled += count
+        if self._filled == self._need:
+            self._finish(self._target)
+        else:
+            self.room = memoryview(self._target)[self._filled :]
+
+    def ended(self) -> bool:
+        """The other side closed. Whether that was the end of the answer."""
+        if self._stage == self._until_close and not self.done:
+            self._finish(self._chunks)
+        return self.done
+
+    # --- stages: each takes a start of data[:end] and says how much of it ---
+
+    def _head(self, data: bytearray, end: int) -> int:
+        place = data.find(b"\r\n\r\n", 0, end)
+        if place < 0:
+            if end > LONGEST_HEAD:
+                raise Broken(f"headers of more than {LONGEST_HEAD} bytes")
+            return 0
+        if place > LONGEST_HEAD:
+            raise Broken(f"headers of more than {LONGEST_HEAD} bytes")
+        head = bytes(memoryview(data)[: place + 2])
+        place += 4
+        if head[:7] != b"HTTP/1." or head[7:9] not in (b"1 ", b"0 ") or not head[9:12].isdigit():
+            raise Broken("no HTTP/1.1 answer")
+        if head[12:13] not in (b" ", b"\r") or head.count(b"\n") != head.count(b"\r\n"):
+            raise Broken("an ill-formed status line or header")
+        status = int(head[9:12])
+        if status < 200:
+            if status in (101, 0) or status < 100:
+                raise Broken(f"an answer {status} that nobody asked for")
+            # 100 Continue and its like only announce the answer.
+            rest = self._head(bytearray(memoryview(data)[place:end]), end - place)
+            return place + rest
+        lowered = head.lower()
+        self.reply = Reply(status, head, lowered)
+        return place + self._begin_body(lowered, data, place, end)
+
+    def _begin_body(self, lowered: bytes, data: bytearray, place: int, end: int) -> int:
+        """Find out how the body is framed, and take what of it is there."""
+        reply = cast(Reply, self.reply)
+        if b"\r\n " in lowered or b"\r\n\t" in lowered:
+            raise Broken("a folded header")
+        if self._bodiless or reply.status in _BARE:
+            self._finish(b"")
+            return 0
+        at = lowered.find(_LENGTH)
+        if _CODING in lowered:
+            if at >= 0 or reply.get(_CODING).lower() != "chunked":
+                raise Broken("a body that is framed in an unknown way, or in two")
+            self._stage = self._chunk
+            return self._chunk_rest(data, place, end)
+        if at < 0:
+            if reply.status < 300:
+                raise Broken("a success that does not say where it ends")
+            self._stage = self._until_close
+            return self._until_close(bytearray(memoryview(data)[place:end]), end - place)
+        said = lowered[at + len(_LENGTH) : lowered.find(b"\r\n", at + 2)].strip(b" \t")
+        if not said.isdigit() or lowered.find(_LENGTH, at + 2) >= 0:
+            raise Broken("an ill-formed Content-Length, or two")
+        return self._begin_sized(int(said), data, place, end)
+
+    def _begin_sized(self, need: int, data: bytearray, place: int, end: int) -> int:
+        if need > self._most:
+            raise Broken(f"a body of {need} bytes where at most {self._most} were expected")
+        here = end - place
+        if here >= need:
+            self._finish(bytes(memoryview(data)[place : place + need]))
+            return need
+        self._target, self._need, self._filled = bytearray(need), need, here
+        room = memoryview(self._target)
+        room[:here] = memoryview(data)[place:end]
+        self.room = room[here:]
+        return here
+
+    def _chunk_rest(self, data: bytearray, place: int, end: int) -> int:
+        return self._chunk(bytearray(memoryview(data)[place:end]), end - place)
+
+    def _chunk(self, data: bytearray, end: int) -> int:
+        """Whole chunks; `size [;extension] CRLF bytes CRLF`, a size of 0 before the trailers."""
+        at = 0
+        while True:
+            line = data.find(b"\r\n", at, end)
+            if line < 0:
+                if end - at > _LONGEST_CHUNK_LINE:
+                    raise Broken("a chunk whose size does not end")
+                return at
+            said = bytes(data[at:line]).partition(b";")[0].strip(b" \t")
+            size = _hexadecimal(said)
+            if size == 0:
+                self._stage = self._trailers
+                return line + self._trailers_from(data, line, end)
+            if len(self._chunks) + size > self._most:
+                raise Broken(f"a body of more than the {self._most} bytes that were expected")
+            stop = line + 2 + size
+            if end < stop + 2:
+                return at
+            if data[stop : stop + 2] != b"\r\n":
+                raise Broken("a chunk that is longer than it says")
+            self._chunks += memoryview(data)[line + 2 : stop]
+            at = stop + 2
+
+    def _trailers_from(self, data: bytearray, line: int, end: int) -> int:
+        return self._trailers(bytearray(memoryview(data)[line:end]), end - line)
+
+    def _trailers(self, data: bytearray, end: int) -> int:
+        """From the CR LF of the last chunk's size on."""
+        place = data.find(b"\r\n\r\n", 0, end)
+        if place < 0:
+            if end > LONGEST_HEAD:
+                raise Broken("trailers that do not end")
+            return 0
+        self._finish(self._chunks)
+        return place + 4
+
+    def _until_close(self, data: bytearray, end: int) -> int:
+        self._chunks += memoryview(data)[:end]
+        if len(self._chunks) > self._most:
+            raise Broken(f"a body of more than the {self._most} bytes that were expected")
+        return end
+
+    def _finish(self, body: bytes | bytearray) -> None:
+        cast(Reply, self.reply).body = cast(bytes, body)
+        self.room, self.done = None, True

@@ -1,0 +1,197 @@
+"""One request of the blob service, from its parts to its answer: guard, signature, retries, errors. The one owner of
+retries on this way; the rules are those of `tasks.clients.retries`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable
+from html import unescape
+from importlib.metadata import PackageNotFoundError, version
+
+from mappings.clouds import Cloud
+from mappings.errors import ObjectError, SlowDown
+from tasks.clients.errors import Answer, Sent, object_error
+from tasks.clients.redact import clean
+from tasks.clients.retries import TRIES, Refusal, SpokenVersion, pause, refuses_version, wait_for
+from tasks.clients.session import HostGuard
+from tasks.clients.wire.answers import Reply
+from tasks.clients.wire.auth import Signer
+from tasks.clients.wire.dial import Dialer
+from tasks.clients.wire.heads import quoted
+from tasks.clients.wire.line import Lost, Yard
+from tasks.clients.wire.pool import Pool
+
+SILENCE = 60.0
+"""Seconds without a byte after which a request is given up; the SDK's own figure."""
+SMALL = 1024 * 1024
+"""Most bytes of an answer whose body matters little."""
+_MOST_LINES = 1024
+_SENT = Sent()
+_CODE = re.compile(rb"<Code>([^<]*)</Code>")
+_MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
+
+
+def _ourselves() -> str:
+    try:
+        return f"govlift/{version('govlift')}"
+    except PackageNotFoundError:
+        return "govlift"
+
+
+class Caller:
+    """Requests to one account.
+
+    Args:
+        spoken: API version of the account, shared with the SDK client beside this one.
+        reads_only: nothing but GET and HEAD leaves this caller.
+        threads: large bodies carried at once off the event loop; 0 carries all on it.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        account: str,
+        signer: Signer,
+        spoken: SpokenVersion,
+        *,
+        reads_only: bool,
+        threads: int | None = None,
+    ) -> None:
+        self.cloud, self.account = cloud, account
+        self.spoken = spoken
+        self.throttled: Callable[[float | None], None] = lambda _: None
+        """Called for each answer that asks to slow down."""
+        self.requests = 0
+        """Requests sent, retries included."""
+        self._signer, self._reads_only = signer, reads_only
+        self._guard = HostGuard(cloud, reads_only=reads_only)
+        self._threads = min(8, 2 * (os.cpu_count() or 1)) if threads is None else threads
+        self._pool: Pool | None = None
+        self._yard: Yard | None = None
+        self._fixed = ""
+        self._fixed_for: tuple[str, Cloud] | None = None
+
+    async def ask(
+        self,
+        method: str,
+        container: str,
+        name: str = "",
+        query: str = "",
+        headers: str = "",
+        body: bytes | memoryview = b"",
+        *,
+        doing: str,
+        sent: Sent = _SENT,
+        most: int = SMALL,
+        patience: float = SILENCE,
+    ) -> Reply:
+        """Send a request until it is answered for good.
+
+        Args:
+            query: encoded, without "?".
+            headers: whole header lines.
+            doing: a verb, for the sentence of an error: "read" makes "read account/container/name".
+            most: bytes that the answer's body may have.
+
+        Raises:
+            ObjectError: the answer is 300 or more, or there is none after all tries.
+            GovliftError: the sign-in, the certificate or the proxy refused, or the host is of another cloud.
+        """
+        path = f"/{quoted(container)}/{quoted(name)}" if name else f"/{quoted(container)}"
+        target = f"{method} {path}?{query}" if query else f"{method} {path}"
+        if method != "GET":
+            headers = f"{headers}Content-Length: {len(body)}\r\n" if method != "HEAD" else headers
+        tries, renewed = 0, False
+        while True:
+            version = self.spoken.current
+            tries += 1
+            try:
+                fixed = await self._steady(method, version)
+                signed = self._signer.sign(method, path, query, f"{headers}x-ms-version: {version}\r\n", len(body))
+                head = f"{target} HTTP/1.1\r\n{fixed}{signed}{headers}\r\n".encode()
+                reply = await self._send(method, head, body, most, patience)
+            except Lost as lost:
+                if tries >= TRIES:
+                    raise self._no_answer(lost, doing, container, name) from None
+                await asyncio.sleep(pause(tries))
+                continue
+            status = reply.status
+            if status < 300:
+                return reply
+            if status == 401 and not renewed and self._signer.forget():
+                renewed, tries = True, tries - 1
+                continue
+            said = refusal_of(reply)
+            if refuses_version(status, said.code, _message_of(reply)) and self.spoken.step_down(version):
+                tries -= 1
+                continue
+            wait = wait_for(said, tries, self.throttled)
+            if wait is None:
+                raise object_error(answer_of(reply), f"{doing} {self.called(container, name)}", sent)
+            await asyncio.sleep(wait)
+
+    def called(self, container: str, name: str = "") -> str:
+        """How an object is named in a sentence."""
+        return f"{self.account}/{container}/{name}" if name else f"{self.account}/{container}"
+
+    async def _steady(self, method: str, version: str) -> str:
+        """The header lines that all requests share; the guard is asked before a token is."""
+        if self._fixed_for != (version, self.cloud) or self._signer.stale:
+            endpoint = self.cloud.blob_endpoint(self.account)
+            self._guard.check("GET", endpoint)
+            host = endpoint.removeprefix("https://")
+            signed = await self._signer.steady()
+            self._fixed = f"Host: {host}\r\nUser-Agent: {_ourselves()}\r\nx-ms-version: {version}\r\n{signed}"
+            self._fixed_for = (version, self.cloud)
+        if self._reads_only and method not in ("GET", "HEAD"):
+            self._guard.check(method, self.cloud.blob_endpoint(self.account))
+        return self._fixed
+
+    async def _send(self, method: str, head: bytes, body: bytes | memoryview, most: int, patience: float) -> Reply:
+        if self._pool is None:
+            loop = asyncio.get_running_loop()
+            self._yard = Yard(loop, self._threads)
+            host = self.cloud.blob_endpoint(self.account).removeprefix("https://")
+            self._pool = Pool(loop, Dialer(self._yard, host), most=_MOST_LINES, reads_only=self._reads_only)
+        self.requests += 1
+        safe = method in ("GET", "HEAD")
+        return await self._pool.ask(head, body, safe=safe, bodiless=method == "HEAD", most=most, patience=patience)
+
+    def _no_answer(self, lost: Lost, doing: str, container: str, name: str) -> ObjectError:
+        code = "BrokenOff" if lost.heard else "NoAnswer"
+        return SlowDown(clean(f"No answer to: {doing} {self.called(container, name)}: {lost}."), code=code)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._pool is not None and self._yard is not None:
+            self._pool.close()
+            self._yard.close()
+            self._pool = self._yard = None
+
+
+def refusal_of(reply: Reply) -> Refusal:
+    """What decides about another try."""
+    return Refusal(
+        reply.status,
+        reply.named("x-ms-error-code") or _first(_CODE, reply.body),
+        reply.named("retry-after"),
+        reply.named("x-ms-copy-source-status-code"),
+    )
+
+
+def answer_of(reply: Reply) -> Answer:
+    """The answer as `tasks.clients.errors` judges it."""
+    headers = {name.lower(): value for name, value in reply.headers()}
+    return Answer(reply.status, refusal_of(reply).code, clean(_message_of(reply)), headers)
+
+
+def _message_of(reply: Reply) -> str:
+    return _first(_MESSAGE, reply.body)
+
+
+def _first(pattern: re.Pattern[bytes], body: bytes) -> str:
+    found = pattern.search(body)
+    return unescape(found[1].decode("utf-8", "replace")) if found else ""

@@ -1,0 +1,118 @@
+"""Requests as bytes: names in a path, values in a header, what travels beside the content. Pure.
+
+Sources: "Naming and Referencing Containers, Blobs, and Metadata"; "Put Blob" and its kin for the header names; the
+quoting is that of azure-storage-blob (`quote(name, safe="~/")`), so that both clients name the same blob.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import b2a_base64
+from collections.abc import Mapping
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from mappings.errors import ObjectRefused
+from mappings.objects import HttpHeaders, ListedObject
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
+_SENDABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*").fullmatch
+_TOKEN = re.compile(r"[A-Za-z0-9_.!#$%&'*+^`|~-]+").fullmatch
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"|\*').fullmatch
+NOT_SENDABLE = "HeaderNotSendable"
+
+
+def quoted(name: str) -> str:
+    """A blob name as it stands in a URL."""
+    return name if _PLAIN(name) else quote(name, safe="~/")
+
+
+def query(text: str) -> str:
+    """A value in a query string."""
+    return quote(text, safe="")
+
+
+def path_of(container: str, name: str) -> str:
+    return f"/{quoted(container)}/{quoted(name)}"
+
+
+def line(name: str, value: str) -> str:
+    """One header with its line end.
+
+    Raises:
+        ObjectRefused: HTTP cannot carry it as it is, e.g. a line break in it or letters beyond Latin-1.
+    """
+    if not _SENDABLE(value) or not _TOKEN(name):
+        which = f'the name "{ascii(name)[1:-1]}"' if not _TOKEN(name) else f"the value of {name}"
+        raise ObjectRefused(
+            f"HTTP headers cannot carry {which}: {ascii(value)[1:61]}. Change it at the source, or exclude the blob.",
+            code=NOT_SENDABLE,
+        )
+    return f"{name}: {value}\r\n"
+
+
+def etag_line(name: str, etag: str) -> str:
+    """A condition. ETags come from listings and answers; one of another form would be no condition at all."""
+    if not _ETAG(etag):
+        raise ObjectRefused(f"{ascii(etag)[1:61]} is no ETag, so nothing can be pinned by it.", code=NOT_SENDABLE)
+    return f"{name}: {etag}\r\n"
+
+
+def condition(if_match: str | None) -> str:
+    """On the target: this generation, or None for "does not exist yet"."""
+    return "If-None-Match: *\r\n" if if_match is None else etag_line("If-Match", if_match)
+
+
+def base64_of(raw: bytes) -> str:
+    return b2a_base64(raw, newline=False).decode("ascii")
+
+
+def stored_headers(headers: HttpHeaders) -> str:
+    """The stored headers; an unset one is not sent."""
+    told = ""
+    if headers.content_type:
+        told = line("x-ms-blob-content-type", headers.content_type)
+    if headers.content_encoding:
+        told += line("x-ms-blob-content-encoding", headers.content_encoding)
+    if headers.content_language:
+        told += line("x-ms-blob-content-language", headers.content_language)
+    if headers.content_disposition:
+        told += line("x-ms-blob-content-disposition", headers.content_disposition)
+    if headers.cache_control:
+        told += line("x-ms-blob-cache-control", headers.cache_control)
+    if headers.content_md5:
+        told += f"x-ms-blob-content-md5: {base64_of(headers.content_md5)}\r\n"
+    return told
+
+
+def metadata_lines(metadata: Mapping[str, str]) -> str:
+    return "".join([line(f"x-ms-meta-{name}", value) for name, value in metadata.items()])
+
+
+def tags_line(tags: Mapping[str, str]) -> str:
+    pairs = "&".join(f"{quote(name, safe='.-')}={quote(value, safe='.-')}" for name, value in tags.items())
+    return f"x-ms-tags: {pairs}\r\n"
+
+
+def beside(item: ListedObject) -> str:
+    """What travels with the content: stored headers, metadata, tags, tier."""
+    told = stored_headers(item.headers)
+    if item.metadata:
+        told += metadata_lines(item.metadata)
+    if item.tags:
+        told += tags_line(item.tags)
+    if item.tier:
+        told += line("x-ms-access-tier", item.tier)
+    return told
+
+
+def block_list(ids: list[str]) -> bytes:
+    """Body of Put Block List. The SDK sends ids in base64 of their text, and so do we."""
+    named = "".join([f"<Latest>{base64_of(one.encode())}</Latest>" for one in ids])
+    return f"<?xml version='1.0' encoding='utf-8'?>\n<BlockList>{named}</BlockList>".encode()
+
+
+def tag_set(tags: Mapping[str, str]) -> bytes:
+    """Body of Set Blob Tags."""
+    pairs = "".join(f"<Tag><Key>{escape(k)}</Key><Value>{escape(v)}</Value></Tag>" for k, v in tags.items())
+    return f"<?xml version='1.0' encoding='utf-8'?>\n<Tags><TagSet>{pairs}</TagSet></Tags>".encode()

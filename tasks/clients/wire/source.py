@@ -1,0 +1,100 @@
+"""The source side of the copy on the lean way: reads, and mints read-only URLs. There is no method that writes, and the
+lines below refuse whatever is neither GET nor HEAD."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from mappings.clouds import Cloud
+from mappings.errors import SwitchRoute
+from mappings.objects import ContainerSettings, ListedObject
+from tasks.clients.blobs_source import LONGEST_COPY_SOURCE, SourceBlobClient
+from tasks.clients.sas import SasMint
+from tasks.clients.wire.account import WireAccount, generation
+from tasks.clients.wire.auth import BearerSigner, KeySigner
+from tasks.clients.wire.caller import Caller
+from tasks.clients.wire.heads import quoted
+from tasks.copiers.base import COPY_SOURCE_TOO_LONG
+
+if TYPE_CHECKING:
+    from tasks.clients.session import Session
+
+
+class WireSource:
+    """`SourceBlobs` and `ListsRaw` over our own requests. The SDK client beside it lists containers, reads their
+    settings and gets the user delegation key.
+
+    Args:
+        session: of the source; None where only `key` opens the account.
+        key: account key, for accounts that take no Entra token (classic ones); its use is a finding in the report.
+        concurrency: objects in flight.
+    """
+
+    def __init__(
+        self, session: Session | None, cloud: Cloud, account: str, *, key: str | None = None, concurrency: int
+    ) -> None:
+        self.account = account
+        self._desk = SourceBlobClient(session, cloud, account, key=key, concurrency=concurrency)
+        signer = KeySigner(account, key) if key else BearerSigner(session) if session is not None else None
+        if signer is None:
+            raise ValueError(f"neither a session nor a key for {account}")
+        self.wire = Caller(cloud, account, signer, self._desk.wire.spoken, reads_only=True)
+        self.blobs = WireAccount(self.wire, of_source=True)
+        self._key = key or ""
+        self._mint: SasMint | None = None
+        self._start = cloud.blob_endpoint(account)
+
+    async def aclose(self) -> None:
+        await self.wire.aclose()
+        await self._desk.aclose()
+
+    @property
+    def requests(self) -> int:
+        """Requests sent on the data plane, retries included."""
+        return self.wire.requests
+
+    @property
+    def versions(self) -> bool:
+        return self.blobs.versions
+
+    @versions.setter
+    def versions(self, listed: bool) -> None:
+        self.blobs.versions = listed
+
+    def listen(self, throttled: Callable[[float | None], None]) -> None:
+        self.wire.throttled = throttled
+        self._desk.listen(throttled)
+
+    def containers(self) -> AsyncIterator[str]:
+        return self._desk.containers()
+
+    async def container_settings(self, container: str) -> ContainerSettings:
+        return await self._desk.container_settings(container)
+
+    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+        return self.blobs.raw_pages(container, begin, end)
+
+    def objects(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[ListedObject]:
+        return self.blobs.objects(container, begin, end)
+
+    def read(
+        self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
+        return self.blobs.read(container, item, offset, length)
+
+    async def page_ranges(self, container: str, item: ListedObject) -> Sequence[tuple[int, int]]:
+        return await self.blobs.page_ranges(container, item)
+
+    async def pull_url(self, container: str, item: ListedObject) -> str:
+        if self._mint is None:
+            self._mint = SasMint(self._desk.wire.service, self.account, self._key)
+        token = await self._mint.token(container)
+        which = generation(item)
+        url = f"{self._start}/{quoted(container)}/{quoted(item.name)}?{which}{'&' if which else ''}{token}"
+        if len(url) > LONGEST_COPY_SOURCE:
+            raise SwitchRoute(
+                f"The URL of this blob has {len(url):,} characters, too many for a copy source.",
+                code=COPY_SOURCE_TOO_LONG,
+            )
+        return url
