@@ -51,6 +51,14 @@ class ShardRecord:
     """Path of the newest finished manifest, relative to the migration folder; "" where there is none."""
     reason: str = ""
 
+    @property
+    def carried(self) -> bool:
+        """Whether nothing had changed since an earlier run, whose manifest is the evidence of this one too.
+
+        Its rows say what that run did; for this one all of them are `mappings.prints.carried`.
+        """
+        return self.manifest != "" and not self.manifest.rpartition("/")[2].startswith(f"{self.run_id}-")
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

@@ -39,14 +39,15 @@ class Selection:
         Raises:
             DoNotTrust: a list that the plan names is gone, or the plan was changed.
         """
-        filters = self._filters(claim.run_id)
+        filters = self.filters(claim.run_id)
         if not filters:
             return rules
         shard = claim.shard
         on_list = partial(_on_list, self._folder, shard.source_account, shard.container)
         return replace(rules, chosen=compiled(filters, shard.source_account, shard.container, on_list))
 
-    def _filters(self, run_id: str) -> tuple[Filters, ...]:
+    def filters(self, run_id: str) -> tuple[Filters, ...]:
+        """The filters of the run's plan. Raises as `rules`."""
         if run_id not in self._of_run:
             plan_id = self._reader.run(run_id).plan_id
             self._of_run[run_id] = self._reader.plan(plan_id).filters if plan_id else ()

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from mappings.errors import GovliftError, ObjectError
 from mappings.objects import Tally
 from mappings.runs import Claim
+from tasks.carry import Looked, Piece, PrintStore, look
 from tasks.copiers import COPIERS
 from tasks.copiers.journal import FileJournal
 from tasks.copiers.pace import PaceBook
+from tasks.keeping import carried_tables, part_rows
 from tasks.ledger.refusals import LostLease
-from tasks.manifests import ManifestWriter, manifest_meta, manifest_path, previous_rows
+from tasks.manifests import ManifestWriter, manifest_meta, manifest_path
 from tasks.selection import Selection
 
 if TYPE_CHECKING:
@@ -51,8 +53,11 @@ class ShardWork:
     """How much may be in flight at each target account."""
     selection: Selection = field(init=False)
     """What the plans of its runs take."""
+    prints: PrintStore = field(init=False)
+    """By what it is known that nothing has changed."""
 
     def __post_init__(self) -> None:
+        self.prints = PrintStore(self.folder, self.reader)
         self.selection = Selection(self.folder, self.reader)
 
 
@@ -64,35 +69,84 @@ async def carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: 
     """
     relative = manifest_path(claim)
     path = work.folder / relative
-    journal = FileJournal(path.parent, f"{claim.run_id}-{claim.attempt}")
-    manifest = ManifestWriter(path, meta=manifest_meta(claim, tool_version=work.tool_version))
-    previous = previous_rows(work.folder, work.reader, claim.shard)
+    rules = work.selection.rules(work.rules, claim)
     pace = work.paces.of(target.account)
     # What the source throttles slows the account down that its bytes go to.
     source.listen(pace.slow)
     target.listen(pace.slow)
+    journal: FileJournal | None = None
+    manifest: ManifestWriter | None = None
     try:
         async with _leased(claim, work):
-            tally = await COPIERS["blobs"](
-                claim.shard,
-                source,
-                target,
-                previous,
-                manifest.write,
-                work.selection.rules(work.rules, claim),
-                work.routes,
-                work.progress,
-                journal=journal,
-                pace=pace,
-            )
+            looked = await _look(claim, work, rules, source, target)
+            if looked is not None and looked.all_same:
+                return _carried(claim, work, looked)
+            journal = FileJournal(path.parent, f"{claim.run_id}-{claim.attempt}")
+            manifest = ManifestWriter(path, meta=manifest_meta(claim, tool_version=work.tool_version))
+            tally = await _copy(claim, work, looked, manifest, journal, rules, source, target)
         digest = manifest.close()
     except BaseException as wrong:
-        manifest.abort()
-        journal.close()
+        if manifest is not None:
+            manifest.abort()
+        if journal is not None:
+            journal.close()
         return _give_up(claim, work, wrong)
     work.writer.finish(claim, tally=tally, manifest=relative, manifest_hash=digest, now=work.clock())
     journal.clear()
     return tally
+
+
+async def _look(
+    claim: Claim, work: ShardWork, rules: CopyRules, source: SourceBlobs, target: TargetBlobs
+) -> Looked | None:
+    filters = work.selection.filters(claim.run_id)
+    return await look(claim.shard, work.folder, work.reader, work.prints, rules, filters, source, target)
+
+
+def _carried(claim: Claim, work: ShardWork, looked: Looked) -> Tally:
+    """Nothing of the shard has changed: its last manifest is the evidence of this run too."""
+    tally = looked.tally
+    work.writer.finish(
+        claim, tally=tally, manifest=looked.manifest, manifest_hash=looked.manifest_hash, now=work.clock(), carried=True
+    )
+    work.progress.add(objects=tally.listed)
+    return tally
+
+
+async def _copy(
+    claim: Claim,
+    work: ShardWork,
+    looked: Looked | None,
+    manifest: ManifestWriter,
+    journal: FileJournal,
+    rules: CopyRules,
+    source: SourceBlobs,
+    target: TargetBlobs,
+) -> Tally:
+    """Bring the shard over, in order; what is known to be unchanged goes from the last manifest into this one."""
+    parts = work.reader.previous_manifests(claim.shard)
+    total = Tally()
+    for piece in looked.pieces if looked is not None else (Piece(claim.shard, False, Tally()),):
+        shard = piece.shard
+        if piece.same and looked is not None:
+            for table in carried_tables(work.folder / looked.manifest, shard.begin, shard.end):
+                manifest.keep(table)
+            work.progress.add(objects=piece.tally.listed)
+            total += piece.tally
+            continue
+        total += await COPIERS["blobs"](
+            shard,
+            source,
+            target,
+            part_rows(work.folder, parts, shard.begin, shard.end),
+            manifest.write,
+            rules,
+            work.routes,
+            work.progress,
+            journal=journal,
+            pace=work.paces.of(target.account),
+        )
+    return total
 
 
 def _give_up(claim: Claim, work: ShardWork, wrong: BaseException) -> Tally:

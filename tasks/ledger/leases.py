@@ -85,7 +85,9 @@ class LeaseWriter(Writing):
             kept = [one for one in claims if connection.execute(_RENEW, _held(one) | {"until": expires}).rowcount]
         return [replace(one, expires=expires) for one in kept]
 
-    def finish(self, claim: Claim, *, tally: Tally, manifest: str, manifest_hash: str, now: datetime) -> ShardState:
+    def finish(
+        self, claim: Claim, *, tally: Tally, manifest: str, manifest_hash: str, now: datetime, carried: bool = False
+    ) -> ShardState:
         """Record a worked-through shard with its evidence.
 
         Args:
@@ -94,6 +96,7 @@ class LeaseWriter(Writing):
             manifest: its path, relative to the migration folder; "" for a shard without one.
             manifest_hash: SHA-256 of that file, hex; goes into the event chain.
             now: the time.
+            carried: the manifest is that of an earlier run, because nothing has changed since; the event says so.
 
         Returns:
             `DONE`; `FAILED` where objects failed or the tally does not add up. A run that is taken up again works
@@ -104,7 +107,7 @@ class LeaseWriter(Writing):
         """
         reason = _why_not_done(tally)
         state = ShardState.FAILED if reason else ShardState.DONE
-        self._close(claim, state, tally, reason, manifest, manifest_hash, now)
+        self._close(claim, state, tally, reason, manifest, manifest_hash, now, carried=carried)
         return state
 
     def fail(self, claim: Claim, *, reason: str, tally: Tally, now: datetime) -> None:
@@ -138,6 +141,8 @@ class LeaseWriter(Writing):
         manifest: str,
         manifest_hash: str,
         now: datetime,
+        *,
+        carried: bool = False,
     ) -> None:
         told = {
             "run": claim.run_id,
@@ -148,7 +153,7 @@ class LeaseWriter(Writing):
             "reason": reason,
             "manifest": manifest,
             "manifest_hash": manifest_hash,
-        }
+        } | ({"carried": True} if carried else {})
         values = _held(claim) | {"new_state": state.value, "new_tally": compact_json(tally), "new_reason": reason}
         check_move(ShardState.LEASED, state, f"shard {claim.shard.id}")
         with self._change() as connection:
