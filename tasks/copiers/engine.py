@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 from mappings.objects import EvidenceRow, Tally
 from mappings.pacing import Bounds
@@ -17,7 +18,8 @@ from tasks.copiers.bench import Bench
 from tasks.copiers.families import settle_family
 from tasks.copiers.journal import Journal, NoJournal
 from tasks.copiers.lanes import Lanes, Line
-from tasks.copiers.march import Family, ascending, march
+from tasks.copiers.listed import listed_pages
+from tasks.copiers.march import Family, ascending_pages, march_pages
 from tasks.copiers.pace import ByteBudget, Pace
 from tasks.copiers.plain import Job, Plain
 from tasks.copiers.resume import evidence, restored, with_evidence
@@ -30,6 +32,9 @@ __all__ = ["CopyRules", "copy_shard"]
 
 _TELL_OBJECTS, _TELL_BYTES = 32, 8 << 20
 """The progress is told of so many at once, whichever comes first."""
+
+_ROWS = 1000
+"""Rows of the last manifest that are looked at together."""
 
 
 async def copy_shard(
@@ -93,12 +98,13 @@ class _Run:
         lanes = Lanes(self._work, self._let_loose, self._line, self._bench.pace)
         look, add, begun = self._plain.look, self._line.add, self._journal.begun
         try:
-            async for family in self._families(previous):
-                found = self._look_again(family) if begun(family.name) else look(family)
-                if isinstance(found, Job):
-                    await lanes.put(found)
-                else:
-                    add(found)
+            async for families in self._march(previous):
+                for family in families:
+                    found = self._look_again(family) if begun(family.name) else look(family)
+                    if isinstance(found, Job):
+                        await lanes.put(found)
+                    else:
+                        add(found)
             await lanes.drain()
         finally:
             await lanes.stop()
@@ -116,14 +122,14 @@ class _Run:
             return found
         return restored(found, known)
 
-    def _families(self, previous: Iterator[EvidenceRow]) -> AsyncIterator[Family]:
+    def _march(self, previous: Iterator[EvidenceRow]) -> AsyncIterator[list[Family]]:
         shard, bench = self._shard, self._bench
-        left = bench.source.objects(shard.container, begin=shard.begin, end=shard.end)
-        right = bench.target.objects(shard.container, begin=shard.begin, end=shard.end)
-        return march(
-            ascending(left, f"{bench.source.account}/{shard.container}"),
-            ascending(right, f"{bench.target.account}/{shard.container}"),
-            previous,
+        left = listed_pages(bench.source, shard.container, shard.begin, shard.end)
+        right = listed_pages(bench.target, shard.container, shard.begin, shard.end)
+        return march_pages(
+            ascending_pages(left, f"{bench.source.account}/{shard.container}"),
+            ascending_pages(right, f"{bench.target.account}/{shard.container}"),
+            _pages(previous),
         )
 
     async def _work(self, job: Job) -> list[EvidenceRow]:
@@ -156,3 +162,8 @@ class _Run:
         self._bench.progress.add(
             objects=counts.listed - objects, bytes=counts.bytes - size, failed=counts.failed - failed
         )
+
+
+async def _pages(rows: Iterator[EvidenceRow]) -> AsyncIterator[list[EvidenceRow]]:
+    while page := list(islice(rows, _ROWS)):
+        yield page
