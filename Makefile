@@ -8,7 +8,7 @@ AUDITOR := tests/accessibility/node_modules/.ready
 UV := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types layers unit format lock clean
+.PHONY: help setup demo test check lint types layers unit bench format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ layers:
 
 unit:
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not sandbox and not azurite and not prefect" tests/unit tests/ledger tests/copiers tests/reports
+
+CASES ?= all
+bench: setup $(ORACLE) ## govlift beside AzCopy and rclone (about an hour; minutes: make bench CASES=small QUICK=1)
+	@$(BIN)/python -m benchmarks.copy --cases "$(CASES)" $(if $(QUICK),--repeats 1,--write)
 
 format: setup ## rewrite the sources in the project's format
 	@$(BIN)/ruff format .

@@ -46,7 +46,7 @@ PROGRAMS = {
         "text",
         "crc64",
     ),
-    "load": ("load", "crc64"),
+    "load": ("load",),
 }
 FLAGS = ("-std=c++17", "-O2", "-g", "-Wall", "-Wextra")
 

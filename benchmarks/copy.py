@@ -38,8 +38,8 @@ _AWAY = {"account": SOURCE, "container": CONTAINER}
 class Bench:
     """One service and what was measured on it."""
 
-    def __init__(self, folder: Path, service: Service) -> None:
-        self.folder, self.service = folder, service
+    def __init__(self, folder: Path, service: Service, pull: str = "") -> None:
+        self.folder, self.service, self.pull = folder, service, pull
         self.runs: dict[tuple[str, str], list[Run]] = {}
         self.cases: dict[str, Case] = {}
         self.skipped: dict[str, str] = {}
@@ -73,7 +73,7 @@ class Bench:
 
     def _load(self, case: Case) -> None:
         ask = self.service.ask
-        ask("settings", **CALM)
+        ask("settings", **CALM, pull=self.pull or case.pull)
         ask("account", side="government", name=TARGET)
         ask("drop", side="commercial", **_AWAY)
         ask("load", side="commercial", **_AWAY, n=case.count, size=case.size)
@@ -133,6 +133,9 @@ def tables(bench: Bench) -> Iterator[str]:
         if not rows:
             continue
         yield f"\n### {case.title[0].upper()}{case.title[1:]}\n"
+        if any("pull" in tool or "azcopy" in tool for tool in rows) and not case.resync:
+            how = "in memory" if (bench.pull or case.pull) == "ref" else "over HTTPS, on the same cores"
+            yield f"The service read the copy sources {how}.\n"
         yield "| tool | time | stage | objects/s | MB/s | CPU | CPU per object | peak memory | requests per object, source + target | in flight |"
         yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
         for tool, row in rows.items():
@@ -198,7 +201,7 @@ def main() -> None:
     reader.add_argument("--tools", default="", help="only these")
     reader.add_argument("--repeats", type=int, default=0, help="rounds; 5 by default")
     reader.add_argument("--threads", type=int, default=2, help="of the service")
-    reader.add_argument("--pull", choices=("fetch", "ref"), default="fetch", help="how the service reads a copy source")
+    reader.add_argument("--pull", choices=("fetch", "ref"), default="", help="how the service reads a copy source, in every case")
     reader.add_argument("--keep", action="store_true", help="leave the migration folders where they are")
     reader.add_argument("--no-limits", action="store_true", help="do not measure the service itself")
     reader.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
@@ -210,8 +213,7 @@ def main() -> None:
     wanted = set(asked.tools.split(",")) if asked.tools else set(TOOLS)
     folder = Path(tempfile.mkdtemp(prefix="govlift-bench-"))
     with opened(folder, asked.threads) as service:
-        service.ask("settings", pull=asked.pull)
-        bench = Bench(folder, service)
+        bench = Bench(folder, service, asked.pull)
         limit = "" if asked.no_limits else limits(service)
         for case in cases:
             say(f"{case.name}: {case.title}")

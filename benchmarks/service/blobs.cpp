@@ -20,7 +20,8 @@ struct Call {
 
     std::string_view header(std::string_view name) const { return request.header(name); }
     void grant(char permission, bool listing = false) const {
-        check_grant(request.query, header("authorization"), permission, false, container ? container->access : "", listing);
+        const bool pulled = header("user-agent") == FETCHER;
+        check_grant(request.query, header("authorization"), permission, pulled, container ? container->access : "", listing);
     }
     Container &existing() const {
         if (!container) throw Refusal(404, "ContainerNotFound", "The specified container does not exist.");
@@ -219,7 +220,11 @@ bool put_blob_from_url(Call &call) {
 
 bool copy_blob(Call &call) {
     if (!call.pull.arrived) call.grant('w'), require_free(call);
-    if (!source_arrived(call)) return false;
+    if (!source_arrived(call)) {
+        // Within one account what authorizes the request is enough for its source.
+        if (same_text(call.pull.host, call.request.host)) call.pull.authorization = call.header("authorization");
+        return false;
+    }
     Blob blob = call.pull.blob;
     auto beside = std::make_shared<Beside>(blob.more());
     const Pairs own = metadata_in(call.request);

@@ -20,7 +20,6 @@
 namespace {
 
 constexpr size_t SCRATCH = 256 << 10, AHEAD = 256 << 10, LONGEST_HEAD = 64 << 10;
-const char FETCHER[] = "copy-source-fetch";
 std::atomic<uint64_t> next_serial{1}, next_request{1};
 
 int to_wire(BIO *bio, const char *data, size_t size, size_t *written) {
@@ -490,7 +489,7 @@ void Loop::fetch(Connection &c) {
         if (at != live_.end() && !at->second->dead) fetcher = at->second.get();
     }
     const Pull &pull = c.pull;
-    std::string head = "GET " + pull.target + " HTTP/1.1\r\nHost: " + pull.host + "\r\nUser-Agent: " + FETCHER +
+    std::string head = "GET " + pull.target + " HTTP/1.1\r\nHost: " + pull.host + "\r\nUser-Agent: " + std::string(FETCHER) +
                        "\r\nx-ms-version: 2021-12-02\r\n";
     const std::pair<const char *, const std::string *> optional[] = {
         {"x-ms-range", &pull.range}, {"Authorization", &pull.authorization}, {"If-Match", &pull.if_match},

@@ -25,6 +25,9 @@ struct Request {
     std::string_view ask_raw(std::string_view name) const;
 };
 
+// Who asks when a target service reads its copy source.
+inline constexpr std::string_view FETCHER = "copy-source-fetch";
+
 // A query string, read on its own.
 std::string_view raw_parameter(std::string_view query, std::string_view name);
 
