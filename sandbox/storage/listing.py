@@ -189,7 +189,7 @@ def _all_versions(container: Container, name: str, include: Include) -> Iterator
         earlier = list(versions)
         if include.snapshots:
             earlier += [*(base.snapshots if base is not None else ()), *(one for one in gone if one.snapshot)]
-        yield from sorted(earlier, key=_stamp)
+        yield from sorted(earlier, key=lambda one: (_stamp(one), one.previous))
         yield from (one for one in gone if not one.snapshot)
     if base is not None and (base.committed or include.uncommitted):
         yield base

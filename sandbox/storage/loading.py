@@ -101,6 +101,10 @@ def _blob(account: Account, container: Container, spec: BlobSpec, now: float) ->
         blob.touch(now)
         if number < len(contents) - 1:
             take_snapshot(blob, now)
+            if account.versioning:
+                # The snapshot makes a version, and so does the write that follows.
+                keep_version(account, container, blob, now)
+                keep_version(account, container, blob, now)
     if spec.tier:
         blob.tier, blob.tier_changed = spec.tier, now
     blob.sealed = spec.sealed and blob.type == APPEND

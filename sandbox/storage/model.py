@@ -6,7 +6,7 @@ ETag and Last-Modified together; Set Blob Tags and Set Blob Tier do not call it.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -195,8 +195,9 @@ class Container:
         self.last_modified = now
 
     def add(self, blob: Blob) -> None:
-        if blob.name not in self.blobs and blob.name not in self.deleted and not self.versions.get(blob.name):
-            insort(self.names, blob.name)
+        at = bisect_left(self.names, blob.name)
+        if at == len(self.names) or self.names[at] != blob.name:
+            self.names.insert(at, blob.name)
         self.blobs[blob.name] = blob
 
     def remove(self, name: str, *, keep: list[Blob] | None = None) -> None:

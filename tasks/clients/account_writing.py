@@ -68,11 +68,11 @@ class AccountWriter:
             return []
         services = self._storage.blob_services
         with translated(f"set up the blob service of {account}", cloud=self._sdk.session.cloud):
-            known = dict(services.get_service_properties(group, account, _DEFAULT).as_dict().get("properties") or {})
+            known = dict(services.get_service_properties(group, account).as_dict().get("properties") or {})
             changed = {name: value for name, value in wanted.items() if not _covers(known.get(name), value)}
             if changed:
                 # A PUT replaces the whole: what is there goes along.
-                services.set_service_properties(group, account, _DEFAULT, {"properties": {**known, **changed}})
+                services.set_service_properties(group, account, {"properties": {**known, **changed}})
         return sorted(changed)
 
     def scope(self, group: str, account: str, name: str) -> bool:

@@ -65,6 +65,8 @@ class _Sides:
     versions: set[str] = field(default_factory=set)
     """Versions of the target that evidence names."""
     held: _Held | None = None
+    spare: list[_Held] = field(default_factory=list)
+    """Generations at the target that became versions because a snapshot of them was taken, and that no row names."""
 
     def standing(self, item: ListedObject) -> EvidenceRow | None:
         """The row of an earlier generation that is at the target by us."""
@@ -227,11 +229,13 @@ def _left_out(bench: Bench, item: ListedObject) -> str:
 
 def _is_held(sides: _Sides, item: ListedObject) -> EvidenceRow | None:
     """The row of a version that the target's base blob holds already: the next write there makes it a previous one."""
-    held = sides.held
-    if held is None or not item.previous or held.source_etag != item.etag or not held.version:
+    if not item.previous:
         return None
-    if held.version in sides.versions:
+    known = [*sides.spare, *([sides.held] if sides.held is not None else [])]
+    fitting = [one for one in known if one.source_etag == item.etag and one.version not in (sides.versions | {""})]
+    if not fitting:
         return None
+    held = fitting[0]
     sides.versions.add(held.version)
     return replace(
         held.row, snapshot="", version=item.version_id, target_snapshot="", target_version=held.version,
@@ -300,6 +304,7 @@ async def _take(bench: Bench, item: ListedObject, sides: _Sides) -> EvidenceRow:
         sides.versions |= {held.version} - {""}
         return replace(row, target_version=held.version)
     time, written = await bench.target.snapshot(bench.container, item.name, if_match=held.etag)
+    sides.spare.append(replace(held))
     held.etag, held.version = written.etag, written.version_id
     return replace(row, target_snapshot=time, target_etag=written.etag, target_version="")
 

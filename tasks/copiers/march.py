@@ -43,15 +43,15 @@ def out_of_order(what: str, name: str, last: str) -> ReviewFindings:
 
 
 async def ascending(listing: AsyncIterator[ListedObject], what: str) -> AsyncIterator[ListedObject]:
-    """Pass a listing on, as long as it ascends by `ObjectKey`.
+    """Pass a listing on, as long as its names ascend. No page says how snapshots and versions of one name mix.
 
     Raises:
-        ReviewFindings: an entry sorts before, or equals, the one before it.
+        ReviewFindings: a name sorts before the one before it, or an entry comes twice.
     """
     last: ListedObject | None = None
     async for item in listing:
         # Different names decide alone; keys are made only within one name.
-        if last is not None and not last.name < item.name and not (last.name == item.name and last.key < item.key):
+        if last is not None and not last.name < item.name and (item.name != last.name or item.key == last.key):
             raise out_of_order(what, item.name, last.name)
         last = item
         yield item
@@ -62,7 +62,7 @@ async def ascending_pages(pages: AsyncIterator[list[ListedObject]], what: str) -
     last: ListedObject | None = None
     async for page in pages:
         for item in page:
-            if last is not None and not last.name < item.name and not (last.name == item.name and last.key < item.key):
+            if last is not None and not last.name < item.name and (item.name != last.name or item.key == last.key):
                 raise out_of_order(what, item.name, last.name)
             last = item
         yield page
