@@ -8,7 +8,7 @@ and both hashes are equal again, the same decision would come out again, and nob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -93,18 +93,16 @@ def carried(row: EvidenceRow) -> EvidenceRow:
     return replace(row, outcome=Outcome.SAME, change=Change.SAME, route=None, reason="", code="", attempts=1)
 
 
-def cut_names(names: list[str], step: int = GROUP_ROWS) -> list[str]:
+def cut_names(names: Iterable[str], step: int = GROUP_ROWS) -> Iterator[str]:
     """Where groups begin behind the first one: every `step` rows, but never inside a name's own rows.
 
     Args:
         names: of the rows, ascending; a name stands once for each of its snapshots and versions.
     """
-    cuts: list[str] = []
-    at = step
-    while at < len(names):
-        while at < len(names) and names[at] == names[at - 1]:
-            at += 1
-        if at < len(names):
-            cuts.append(names[at])
-        at += step
-    return cuts
+    held, last = 0, None
+    for name in names:
+        if held >= step and name != last:
+            yield name
+            held = 0
+        held += 1
+        last = name

@@ -16,7 +16,7 @@ from tasks.manifests import read_manifest
 from tasks.objectlist import KeptList
 
 if TYPE_CHECKING:
-    from mappings.runs import Claim
+    from mappings.runs import Claim, ShardRecord
     from tasks.copiers.rules import CopyRules
     from tasks.ledger.reader import LedgerReader
 
@@ -33,8 +33,8 @@ class Selection:
         self._folder, self._reader = folder, reader
         self._of_run: dict[str, tuple[Filters, ...]] = {}
 
-    def rules(self, rules: CopyRules, claim: Claim) -> CopyRules:
-        """`rules` with the filters of the claim's run.
+    def rules(self, rules: CopyRules, claim: Claim | ShardRecord) -> CopyRules:
+        """`rules` with the filters of the run for this shard.
 
         Raises:
             DoNotTrust: a list that the plan names is gone, or the plan was changed.

@@ -14,6 +14,7 @@ from mappings.evidence import mapping_digest
 from mappings.objects import EvidenceRow, ListedObject, Tally
 from mappings.plan import CopyShard
 from mappings.runs import ObjectNote
+from mappings.sampling import Sample
 from mappings.states import Change, Outcome, ProofLevel
 from tasks.clients import crc64
 from tasks.copiers.base import SourceBlobs, TargetBlobs
@@ -42,6 +43,8 @@ class Verification:
     """Objects whose source has moved on since the copy: no mismatch, the target holds an older generation."""
     skipped: int = 0
     """Objects that the sample left out."""
+    sample: Sample = field(default_factory=lambda: Sample(0, 0, 0))
+    """Names: those that the target must hold, those looked at, and those of which something does not hold."""
 
 
 def chosen(name: str, share: float, seed: str) -> bool:
@@ -90,7 +93,7 @@ async def verify_shard(
                     if maker is not None:
                         await maker.look(family)
                     if not chosen(family.name, share, seed):
-                        checker.skipped += len(family.previous)
+                        checker.pass_over(family)
                     elif not checker.plainly(family):
                         await checker.look(family)
                 checker.tell()
@@ -98,7 +101,7 @@ async def verify_shard(
         raise next((one for one in several.exceptions if isinstance(one, ObjectError)), several.exceptions[0]) from None
     checker.tell()
     checker.mismatches.sort(key=lambda note: note.row.key)
-    return Verification(checker.counts.tally(), checker.mismatches, checker.changed, checker.skipped)
+    return Verification(checker.counts.tally(), checker.mismatches, checker.changed, checker.skipped, checker.sample())
 
 
 async def _families(
@@ -136,7 +139,7 @@ class _Checker:
         self.counts, self.changed, self.skipped = Counts(), 0, 0
         self.mismatches: list[ObjectNote] = []
         self._told = (0, 0)
-        self._bytes = 0
+        self._bytes = self._names = self._passed = 0
         self._group: asyncio.TaskGroup | None = None
         self._gate = asyncio.Semaphore(1)
 
@@ -169,11 +172,23 @@ class _Checker:
         counts.same += 1
         counts.proof[min(row.proof or 0, ProofLevel.L1)] += 1
         self._bytes += row.size
+        self._names += 1
         self.changed += item.etag != row.source_etag
         return True
 
+    def pass_over(self, family: Family) -> None:
+        """The sample leaves this name out."""
+        self.skipped += len(family.previous)
+        self._passed += _held(family)
+
+    def sample(self) -> Sample:
+        """What was looked at, by names."""
+        wrong = len({note.row.name for note in self.mismatches})
+        return Sample(self._names + self._passed, self._names, wrong)
+
     async def look(self, family: Family) -> None:
         here = {item.key: item for item in family.source}
+        self._names += _held(family)
         for row in family.previous:
             if row.change in (Change.DELETED, Change.EXTRA):
                 continue
@@ -256,6 +271,14 @@ def _at_target(row: EvidenceRow, target: Sequence[ListedObject]) -> ListedObject
         if found:
             return item
     return None
+
+
+def _held(family: Family) -> bool:
+    """Whether the target must hold something under this name, so that it can be verified."""
+    return any(
+        row.outcome in _THERE and row.target_etag and row.change not in (Change.DELETED, Change.EXTRA)
+        for row in family.previous
+    )
 
 
 def _by_listing(row: EvidenceRow, there: ListedObject | None) -> str:
