@@ -10,11 +10,12 @@ from flows.program_gate import standing_of
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput
 from mappings.model import Inventory, Resource
+from mappings.prints import carried
 from mappings.readiness import Report, build_report, standing_shards
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.settings import Settings
-from mappings.states import Change, Outcome
-from tasks.manifests import read_manifest
+from mappings.states import Change
+from tasks.keeping import rows_that_stand_out
 from tasks.movetables import load_move_tables
 from tasks.scanning import load_scanners
 
@@ -82,12 +83,15 @@ def notes_of(bench: Bench, records: Iterable[ShardRecord]) -> Iterator[ObjectNot
     for record in records:
         if not record.manifest:
             continue
-        first_copy = bench.ledger.reader.run(record.run_id).kind is RunKind.MIGRATE
-        for row in read_manifest(bench.folder / record.manifest):
-            plain = row.change is Change.SAME or (first_copy and row.change not in STANDS_OUT)
-            if plain and row.outcome in (Outcome.COPIED, Outcome.SAME):
-                continue
-            yield ObjectNote(record.shard.source_account, record.shard.container, row)
+        quiet = {Change.SAME}
+        if record.carried:
+            quiet = set(Change) - {Change.DELETED, Change.EXTRA}
+        elif bench.ledger.reader.run(record.run_id).kind is RunKind.MIGRATE:
+            quiet = set(Change) - STANDS_OUT
+        for row in rows_that_stand_out(bench.folder / record.manifest, quiet):
+            yield ObjectNote(
+                record.shard.source_account, record.shard.container, carried(row) if record.carried else row
+            )
             told += 1
             if told >= NOTES:
                 return

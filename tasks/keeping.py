@@ -6,7 +6,7 @@ A manifest is sorted, so the row groups that a range touches are known from the 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
@@ -125,6 +125,31 @@ def names(path: Path) -> Iterator[str]:
     """The names of all rows, in order. Raises as `tasks.manifests.read_manifest`."""
     for table in tables(path, columns=["name"]):
         yield from table.column("name").to_pylist()
+
+
+def rows_that_stand_out(path: Path, quiet: Collection[Change]) -> Iterator[EvidenceRow]:
+    """Rows of objects that did not arrive, or whose change is none of `quiet`, in order.
+
+    Two columns tell which row groups have any; only those are read. Raises as `tasks.manifests.read_manifest`.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    arrived = pa.array([Outcome.COPIED.value, Outcome.SAME.value])
+    silent = pa.array([change.value for change in quiet])
+
+    def loud(table: pa.Table) -> pa.ChunkedArray:
+        plain = pc.and_(
+            pc.is_in(table.column("outcome"), value_set=arrived), pc.is_in(table.column("change"), value_set=silent)
+        )
+        return pc.invert(plain)
+
+    with readable(path), pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            if pc.any(loud(file.read_row_group(number, columns=["outcome", "change"]))).as_py():
+                table = file.read_row_group(number)
+                yield from _values(table.filter(loud(table)))
 
 
 def carried_tables(path: Path, begin: str, end: str | None) -> Iterator[pa.Table]:

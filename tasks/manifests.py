@@ -212,13 +212,22 @@ def read_parts(folder: Path, parts: list[Span[str]]) -> Iterator[EvidenceRow]:
                 yield row
 
 
-def changes_in(path: Path) -> dict[str, int]:
-    """How many rows of a manifest have each change; reads that one column. Raises as `read_manifest`."""
+def changes_in(path: Path, *, carried: bool = False) -> dict[str, int]:
+    """How many rows of a manifest have each change; reads that one column. Raises as `read_manifest`.
+
+    Args:
+        carried: it is the evidence of a later run, which found nothing changed.
+    """
     import pyarrow.parquet as pq
 
     with readable(path):
         counted = pq.read_table(path, columns=["change"]).column("change").value_counts().to_pylist()
-    return {str(one["values"]): int(one["counts"]) for one in counted}
+    changes: dict[str, int] = {}
+    for one in counted:
+        stands = not carried or one["values"] in (Change.DELETED.value, Change.EXTRA.value)
+        change = str(one["values"]) if stands else Change.SAME.value
+        changes[change] = changes.get(change, 0) + int(one["counts"])
+    return changes
 
 
 def read_meta(path: Path) -> dict[str, Any]:
