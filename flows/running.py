@@ -34,13 +34,16 @@ from mappings.plan import (
 )
 from mappings.runs import RunKind
 from mappings.states import ProofLevel, RunState, ShardState, StepState
+from tasks.carry import PrintStore
 from tasks.copiers.routes import RouteBook
+from tasks.copiers.rules import CopyRules
 from tasks.evidence_folder import mark_folder
 from tasks.ledger.owners import own_name
 from tasks.manifests import changes_in
 from tasks.progress import Progress
-from tasks.proof import ProofWork, Proved
+from tasks.proof import Printing, ProofWork, Proved, prove_all
 from tasks.rolewait import RoleWait
+from tasks.selection import Selection
 from tasks.targets import prove_target
 
 if TYPE_CHECKING:
@@ -209,17 +212,31 @@ async def probe_all(bench: Bench, run_id: str, shards: list[CopyShard], stages: 
 
 
 async def verify_all(bench: Bench, book: RunBook, stages: Stages) -> Proved:
-    """Compare the target's own listing with every manifest of the run (L0), object by object."""
-    total = Proved()
-    records = [record for record in bench.ledger.reader.shards(book.run_id) if record.manifest]
+    """Compare the target's own listing with every manifest of the run (L0), object by object.
+
+    Shards that were carried over were compared with both listings in this very run, byte for byte.
+    """
+    reader, writer = bench.ledger.reader, bench.ledger.writer
+    records = [record for record in reader.shards(book.run_id) if record.manifest and not record.carried]
     progress = Progress(total_objects=sum(record.tally.listed for record in records))
-    work = ProofWork(folder=bench.folder, level=ProofLevel.L0, share=1.0, seed=book.run_id, progress=progress)
+    printing = Printing(
+        PrintStore(bench.folder, reader),
+        Selection(bench.folder, reader),
+        CopyRules.from_settings(bench.settings.copy_),
+        writer,
+        now,
+    )
+    work = ProofWork(
+        folder=bench.folder, level=ProofLevel.L0, share=1.0, seed=book.run_id, progress=progress, printing=printing
+    )
+
+    async def verify(record: ShardRecord) -> Proved:
+        shard = record.shard
+        source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
+        return await stages.verify(shard.id, record, work, source, target)
+
     async with shown("verify", progress):
-        for record in records:
-            shard = record.shard
-            source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
-            total += await stages.verify(shard.id, record, work, source, target)
-    return total
+        return await prove_all(records, verify)
 
 
 def settle(bench: Bench, book: RunBook, proved: Proved) -> None:
@@ -228,7 +245,7 @@ def settle(bench: Bench, book: RunBook, proved: Proved) -> None:
     open_shards = [record for record in records if record.state is not ShardState.DONE]
     if proved.mismatches:
         book.state, book.exit_code = RunState.FAILED, ExitCode.MISMATCH
-        book.detail = f"{len(proved.mismatches)} objects at the target are not what was copied."
+        book.detail = f"{proved.mismatched} objects at the target are not what was copied."
     elif book.tally.failed or open_shards or not book.tally.whole:
         book.state, book.exit_code = RunState.PARTIAL, ExitCode.PARTIAL_COPY
         book.detail = f"{book.tally.failed} objects failed, {len(open_shards)} shards are not done."
@@ -245,7 +262,7 @@ def summary_of(book: RunBook, bench: Bench) -> dict[str, Any]:
     changes: Counter[str] = Counter()
     for record in bench.ledger.reader.shards(book.run_id):
         if record.manifest:
-            changes.update(changes_in(bench.folder / record.manifest))
+            changes.update(changes_in(bench.folder / record.manifest, carried=record.carried))
     told = {"run": book.run_id, "state": book.state.value, "detail": book.detail, "changes": dict(changes)}
     return told | counts(book.tally, seconds)
 
