@@ -8,7 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.console import command, hint, leave, run_async, run_flow, say, say_json, say_table, start
+from flows import copycommands as copying
+from flows.console import (
+    HERE,
+    Config,
+    Json,
+    Verbose,
+    command,
+    hint,
+    leave,
+    run_async,
+    run_flow,
+    say,
+    say_json,
+    say_table,
+    start,
+)
 from flows.observe import Outcome, amount, duration
 from flows.program import program_app
 from flows.rules import rules_app
@@ -26,13 +41,6 @@ app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(rules_app, name="rules")
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(program_app, name="program")
-
-Config = Annotated[Path, typer.Option("--config", "-c", help="migration.toml of the migration.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More log lines.")]
-Apply = Annotated[bool, typer.Option("--apply", "--yes", help="Write to the target.")]
-
-HERE = Path("migration.toml")
 
 
 @app.command()
@@ -221,149 +229,13 @@ def offer(
     leave(ExitCode.FINDINGS if told.unasked else ExitCode.OK)
 
 
-@app.command()
-@command
-def plan(config: Config = HERE, json_: Json = False) -> None:
-    """Make the plan from the newest assessment, freeze it and print it."""
-    from flows.planning import make
-
-    start()
-    made, lines, as_json = make(config)
-    if json_:
-        say_json(as_json)
-    else:
-        for line in lines:
-            say(line)
-        hint(f"  next: govlift migrate --plan {made.id} --apply")
-
-
-@app.command()
-@command
-def migrate(
-    config: Config = HERE,
-    plan_id: Annotated[
-        str, typer.Option("--plan", help="Id of the plan, or its beginning; the newest by default.")
-    ] = "",
-    apply: Apply = False,
-    json_: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Provision, copy, verify and report what the plan says. Run it again to go on after an interruption."""
-    if not apply:
-        from flows.planning import show
-
-        say("\n".join(show(config, plan_id)))
-        hint("Nothing was written: this is what `--apply` would do.")
-        return
-    start(verbose=verbose, prefect=True)
-    from flows.planning import require_program_for
-    from mappings.runs import RunKind
-
-    require_program_for(config, plan_id, RunKind.MIGRATE)
-    from flows.migrate import migrate as flow
-
-    _tell_copy(run_flow(lambda: flow(str(config), plan=plan_id, apply=True)), json_)
-
-
-@app.command()
-@command
-def resync(config: Config = HERE, apply: Apply = False, json_: Json = False, verbose: Verbose = False) -> None:
-    """Copy what changed since the last run; deletes are reported, not carried out."""
-    start(verbose=verbose, prefect=True)
-    from flows.planning import require_program_for
-    from flows.wiring import require_apply
-    from mappings.runs import RunKind
-
-    require_apply(apply, "resync")
-    require_program_for(config, "", RunKind.RESYNC)
-    from flows.resync import resync as flow
-
-    _tell_copy(run_flow(lambda: flow(str(config), apply=True)), json_)
-
-
-def _tell_copy(outcome: Outcome, as_json: bool) -> None:
-    summary = outcome.summary
-    if as_json:
-        say_json(summary)
-    else:
-        objects, proof = summary["objects"], summary["proof"]
-        say(f"{summary['detail']}")
-        say("  ".join(f"{name} {n:,}" for name, n in objects.items()))
-        routes = "  ".join(f"{name} {n:,}" for name, n in summary["routes"].items())
-        say(f"{amount(summary['bytes'])} in {duration(summary['seconds'])}; by route: {routes}")
-        say("proof: " + "  ".join(f"{level} {n:,}" for level, n in proof.items()))
-        if summary.get("deleted_at_source"):
-            say(f"gone from the source, kept at the target: {summary['deleted_at_source']:,}")
-    if outcome.exit_code is not ExitCode.OK:
-        hint(f"govlift: {summary['detail']}")
-        hint("  next: read the exceptions in the report, then run the same command again; only those are tried.")
-    leave(outcome.exit_code)
-
-
-@app.command()
-@command
-def worker(
-    run: Annotated[str, typer.Argument(help="Id of the run; the one that is copying now by default.")] = "",
-    config: Config = HERE,
-    verbose: Verbose = False,
-) -> None:
-    """Help a run that is copying, from this or another machine; SIGTERM or Ctrl-C removes the worker again."""
-    start(verbose=verbose)
-    from flows.mover import join
-
-    leave(join(config, run))
-
-
-@app.command()
-@command
-def verify(
-    config: Config = HERE,
-    level: Annotated[str, typer.Option(help="L0 size, L1 pin, L2 CRC64 at both ends, L3 SHA-256 of both ends.")] = "L2",
-    share: Annotated[float, typer.Option(min=0.0001, max=1.0, help="Part of the objects to look at.")] = 1.0,
-    seed: Annotated[str, typer.Option(help="Chooses the sample.")] = "govlift",
-    json_: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Verify the target against the source and the manifests."""
-    from flows.proving import prove
-
-    start(verbose=verbose)
-    _tell_copy(run_async(lambda: prove(config, level=level, share=share, seed=seed)), json_)
-
-
-@app.command()
-@command
-def cutover(config: Config = HERE, apply: Apply = False, verbose: Verbose = False) -> None:
-    """Ask the gates for the cutover."""
-    start(verbose=verbose, prefect=True)
-    from flows.wiring import read_settings
-
-    read_settings(config)
-    from flows.cutover import cutover as flow
-
-    run_flow(lambda: flow(str(config), apply=apply))
-
-
-@app.command()
-@command
-def status(config: Config = HERE, json_: Json = False) -> None:
-    """Where the migration stands: runs, shards, failures."""
-    from flows.standing import standing
-
-    value = standing(config)
-    if json_:
-        say_json(value)
-        return
-    say(f"{value['name']}: {value['source']} -> {value['target']}")
-    say_table(
-        ("run", "kind", "state", "started", "listed", "copied", "same", "failed"),
-        [
-            tuple(run[key] for key in ("id", "kind", "state", "started", "listed", "copied", "same", "failed"))
-            for run in value["runs"]
-        ],
-    )
-    for failure in value["failed_shards"]:
-        say(f"failed: {failure['shard']}: {failure['reason']}")
+app.command()(copying.plan)
+app.command()(copying.migrate)
+app.command()(copying.resync)
+app.command()(copying.verify)
+app.command()(copying.cutover)
+app.command()(copying.status)
+app.command()(copying.failed)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
@@ -32,6 +32,10 @@ from tasks.loglines import FORMAT_VARIABLE, log_format, told
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Config = Annotated[Path, typer.Option("--config", "-c", help="migration.toml of the migration.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="More log lines.")]
+HERE = Path("migration.toml")
 LogFormat = Annotated[
     str, typer.Option("--log-format", help="Log lines on standard error as text or json (or GOVLIFT_LOG_FORMAT).")
 ]
@@ -49,6 +53,16 @@ def say_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+def say_json_stream(head: Mapping[str, Any], name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON object for a program, whose last member is a list that is never held whole; one row a line."""
+    text = json.dumps(head, indent=2, ensure_ascii=False, default=str).removesuffix("\n}")
+    sys.stdout.write(f'{text},\n  "{name}": [')
+    for number, row in enumerate(rows):
+        line = json.dumps(row, ensure_ascii=False, default=str)
+        sys.stdout.write(f"{',' if number else ''}\n    {line}")
+    sys.stdout.write("\n  ]\n}\n")
+
+
 def hint(text: str, event: str = "hint", **fields: Any) -> None:
     """A word beside the data, to standard error; one line of JSON where log lines are."""
     if os.environ.get(FORMAT_VARIABLE) == "json":
@@ -61,12 +75,16 @@ def hint(text: str, event: str = "hint", **fields: Any) -> None:
 
 def say_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A plain aligned table: readable on a terminal, in a mail and in a log."""
+    for line in table_lines(head, rows):
+        say(line)
+
+
+def table_lines(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """The lines of a plain aligned table."""
     cells = [[str(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[n]) for row in cells) for n in range(len(head))]
-    for number, row in enumerate(cells):
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        if number == 0:
-            say("  ".join("-" * width for width in widths))
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 
 def command(body: Callable[P, None]) -> Callable[P, None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.choosing import require_filters
 from flows.observe import Outcome
 from flows.program_gate import require_program, require_regions
 from flows.running import Stages, run_plan
@@ -49,6 +50,7 @@ async def migrate(config: str = "migration.toml", plan: str = "", apply: bool = 
     require_apply(apply, "migrate")
     async with Bench(Path(config)) as bench:
         chosen = chosen_plan(bench, plan)
+        require_filters(bench, chosen)
         require_program(bench, RunKind.MIGRATE)
         require_regions(bench, chosen, RunKind.MIGRATE.value)
         require_names(chosen, bench.settings.assess.name_allow)

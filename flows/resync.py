@@ -7,29 +7,33 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.choosing import require_filters
 from flows.migrate import SHOWN, chosen_plan
 from flows.observe import Outcome
 from flows.program_gate import require_program, require_regions
 from flows.running import run_plan
 from flows.wiring import Bench, now, require_apply
 from mappings.model import ContainerSurvey
-from mappings.plan import CreateContainer, Plan
+from mappings.narrowing import settled_containers
+from mappings.plan import Plan
 from mappings.plan_names import require_names
 from mappings.planning import extend_plan
 from mappings.runs import RunKind
 from tasks.inventory import survey
+from tasks.loglines import told
 from tasks.scanning import name_guard
 
 log = logging.getLogger("govlift")
 
 
 @flow(name="resync", flow_run_name="resync {config}", persist_result=False)
-async def resync(config: str = "migration.toml", apply: bool = False) -> Outcome:
+async def resync(config: str = "migration.toml", apply: bool = False, plan: str = "") -> Outcome:
     """Bring the target up to date with the source.
 
     Args:
         config: path of migration.toml.
         apply: without it nothing is written and the flow refuses.
+        plan: id of the plan, or its beginning; "" takes the newest one.
 
     Raises:
         AskForApproval: the CSP program does not allow it; nothing was written to the target.
@@ -38,15 +42,18 @@ async def resync(config: str = "migration.toml", apply: bool = False) -> Outcome
     require_apply(apply, "resync")
     async with Bench(Path(config)) as bench:
         require_program(bench, RunKind.RESYNC)
-        require_regions(bench, chosen_plan(bench, ""), RunKind.RESYNC.value)
-        plan = await grown(bench, chosen_plan(bench, ""))
-        require_names(plan, bench.settings.assess.name_allow)
-        return await run_plan(bench, plan, RunKind.RESYNC, SHOWN)
+        chosen = chosen_plan(bench, plan)
+        require_filters(bench, chosen)
+        require_regions(bench, chosen, RunKind.RESYNC.value)
+        # A part of a plan, for this run only, does not grow.
+        wider = chosen if chosen.narrows else await grown(bench, chosen)
+        require_names(wider, bench.settings.assess.name_allow)
+        return await run_plan(bench, wider, RunKind.RESYNC, SHOWN)
 
 
 async def grown(bench: Bench, plan: Plan) -> Plan:
     """The plan with containers that have appeared in its source accounts since; the same plan where there are none."""
-    known = {(step.source_account, step.name) for step in plan.steps if isinstance(step, CreateContainer)}
+    known = settled_containers(plan)
     found: list[ContainerSurvey] = []
     for account in sorted({account for account, _ in known}):
         source = bench.source_blobs(account)
@@ -56,6 +63,10 @@ async def grown(bench: Bench, plan: Plan) -> Plan:
             found.extend(one for one in surveyed if one.container in new)
     wider = extend_plan(plan, found, bench.settings, now=now(), guard=name_guard(bench.settings)) if found else plan
     if wider.id != plan.id:
-        log.info("plan %s extends %s by %s new containers", wider.id, plan.id, len(found))
+        log.info(
+            "plan %s extends %s by %s new containers",
+            *(wider.id, plan.id, len(found)),
+            extra=told("plan.extended", plan=wider.id, counts={"containers": len(found)}),
+        )
         bench.ledger.writer.save_plan(wider, now=now())
     return wider

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from flows.closing import counts
 from flows.crew import crew_size
 from flows.draining import routes_told, tell_routes
+from flows.failing import aftermath
 from flows.observe import Outcome, RunBook, Unfinished, recorded, shown
 from flows.reporting import gather
 from flows.settling import finish_all, set_up
@@ -264,7 +265,7 @@ def summary_of(book: RunBook, bench: Bench) -> dict[str, Any]:
         if record.manifest:
             changes.update(changes_in(bench.folder / record.manifest, carried=record.carried))
     told = {"run": book.run_id, "state": book.state.value, "detail": book.detail, "changes": dict(changes)}
-    return told | counts(book.tally, seconds)
+    return told | counts(book.tally, seconds) | aftermath(bench, book.run_id)
 
 
 async def tell(bench: Bench, kind: RunKind, summary: dict[str, Any], stages: Stages) -> None:

@@ -9,7 +9,16 @@ from datetime import datetime
 from mappings.filter_ranges import hull
 from mappings.filter_tests import place_left_out
 from mappings.filters import Filters, NameList
-from mappings.plan import CopyShard, CreateContainer, CreateResourceGroup, CreateStorageAccount, LeftOut, Plan, Step
+from mappings.plan import (
+    AFTER_COPY,
+    CopyShard,
+    CreateContainer,
+    CreateResourceGroup,
+    CreateStorageAccount,
+    LeftOut,
+    Plan,
+    Step,
+)
 from mappings.plan_text import sealed
 
 CONTAINER = "Microsoft.Storage/storageAccounts/blobServices/containers"
@@ -41,6 +50,9 @@ def narrowed(
         return plan
     accounts = {step.source_account: step for step in plan.steps if isinstance(step, CreateStorageAccount)}
     kept, left = cut_steps(plan.steps, filters, accounts, extent)
+    if for_one_run:
+        # What comes after everything was copied and verified is for the plan itself.
+        kept = [step for step in kept if not isinstance(step, AFTER_COPY)]
     return sealed(
         kept,
         sorted({*plan.left_out, *left}, key=lambda item: (item.resource_id, item.type, item.why)),
@@ -56,22 +68,24 @@ def narrowed(
 def only_shards(plan: Plan, ids: Collection[str], why: str, *, now: datetime) -> Plan:
     """The part of the plan that copies these shards, for one run; accounts and containers that they need stay in it.
 
+    What comes after everything was copied and verified is for the plan itself.
+
     Args:
         plan: whose shards they are.
         ids: ids of its shards.
         why: what they are, for a reader.
         now: when this plan is made, with a zone.
     """
-    shards = [step for step in plan.steps if isinstance(step, CopyShard) and step.id in ids]
-    containers = {(shard.source_account, shard.container) for shard in shards}
-    dropped = {
-        (step.source_account, step.name)
+    containers = {(shard.source_account, shard.container) for shard in plan.shards if shard.id in ids}
+    steps = [
+        step
         for step in plan.steps
-        if isinstance(step, CreateContainer) and (step.source_account, step.name) not in containers
-    }
-    steps = [step for step in plan.steps if not isinstance(step, CopyShard) and _place(step) not in dropped]
+        if not isinstance(step, AFTER_COPY)
+        and (not isinstance(step, CopyShard) or step.id in ids)
+        and (not isinstance(step, CreateContainer) or (step.source_account, step.name) in containers)
+    ]
     return sealed(
-        [*steps, *shards],
+        steps,
         plan.left_out,
         plan.cannot_keep,
         created_at=now,

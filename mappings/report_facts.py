@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -279,7 +279,8 @@ def standing_shards(
     """Shard id -> the newest record of a copying run in which the shard was done or failed.
 
     These are the records whose manifests say what stands at the target now. Shards that the plan no longer has are
-    left out, unless they belong to the newest run.
+    left out, unless they belong to the newest run. A run that looked at a part of a shard's names only (its filters cut
+    the listing) does not stand for the whole shard.
 
     Args:
         shards: records of any runs.
@@ -288,14 +289,23 @@ def standing_shards(
     order = {run.id: n for n, run in enumerate(sorted(runs, key=lambda run: (run.started, run.id)))}
     copying = {run.id for run in runs if run.kind in COPYING}
     newest = max(copying, key=lambda run_id: order[run_id], default="")
-    planned = {step.id for step in plan.steps if isinstance(step, CopyShard)} if plan else None
+    planned = {step.id: (step.begin, step.end) for step in plan.shards} if plan else None
     standing: dict[str, ShardRecord] = {}
     for record in sorted(shards, key=lambda record: order.get(record.run_id, -1)):
         known = planned is None or record.shard.id in planned or record.run_id == newest
         settled = record.state in (ShardState.DONE, ShardState.FAILED)
-        if known and settled and record.run_id in copying:
+        if known and settled and record.run_id in copying and not _is_part(record, standing, planned or {}):
             standing[record.shard.id] = record
     return standing
+
+
+def _is_part(
+    record: ShardRecord, standing: Mapping[str, ShardRecord], planned: Mapping[str, tuple[str, str | None]]
+) -> bool:
+    """Whether `record` covers a part of its planned range, and another one stands for the whole."""
+    shard, before = record.shard, standing.get(record.shard.id)
+    whole = planned.get(shard.id)
+    return before is not None and (before.shard.begin, before.shard.end) == whole != (shard.begin, shard.end)
 
 
 def _books(

@@ -1,0 +1,79 @@
+"""A look at a run as lines for a terminal: one for a log, a few for a screen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def one_line(live: Mapping[str, Any]) -> str:
+    """The look as one line.
+
+    Args:
+        live: `running` of `status --json`.
+    """
+    objects, moved = live["objects"], live["bytes"]
+    share = f" ({objects['done'] / objects['total']:.1%})" if objects["total"] else ""
+    parts = [f"{live['kind']}: {objects['done']:,}/{objects['total']:,} objects{share}", _bytes(moved)]
+    pace = live["window"] or live["mean"]
+    if pace:
+        parts += [f"{pace['objects_per_second']:,.0f}/s", f"{pace['mib_per_second']:,.1f} MiB/s"]
+    if live["eta"]:
+        parts.append(f"{span(live['eta']['p50_seconds'])} to {span(live['eta']['p90_seconds'])} left (P50 to P90)")
+    alive = sum(one["state"] == "alive" for one in live["workers"])
+    parts.append(f"{alive} of {len(live['workers'])} workers alive")
+    parts += [f"{objects['failed']:,} failed"] if objects["failed"] else []
+    parts += [f"{live['throttled']:,} throttled"] if live["throttled"] else []
+    return ", ".join(parts)
+
+
+def screen(live: Mapping[str, Any], failures: list[dict[str, Any]]) -> list[str]:
+    """The look as a screen.
+
+    Args:
+        live: `running` of `status --json`.
+        failures: its `failures`.
+    """
+    lines = [one_line(live), ""]
+    for name, pace in (("last minute", live["window"]), ("mean", live["mean"])):
+        if pace:
+            rates = f"{pace['objects_per_second']:,.1f} objects/s, {pace['mib_per_second']:,.2f} MiB/s"
+            lines.append(f"  {name + ':':<13}{rates} over {span(pace['seconds'])}")
+    if live["requests_per_object"] is not None:
+        lines.append(f"  requests:    {live['requests']:,}, {live['requests_per_object']:.2f} an object")
+    states = ", ".join(f"{count:,} {state}" for state, count in live["shards"].items() if count)
+    lines.append(f"  shards:      {states or 'none yet'}")
+    if live["in_flight"]:
+        flying = ", ".join(f"{account} {count:,}" for account, count in live["in_flight"].items())
+        lines.append(f"  in flight:   {flying}")
+    for one in live["workers"]:
+        if one["state"] == "ended":
+            continue
+        held = ", ".join(one["shards"]) or "no shard"
+        ago = f"{one['state']}, seen {one['seen_seconds_ago']:.0f} s ago"
+        lines.append(f"  worker {one['owner']}: {ago}, {one['objects']:,} objects, {held}")
+    for cause in failures:
+        number = cause["objects"] + cause["shards"]
+        lines += [f"  failed: {cause['title']}: {number:,}", f"    do: {cause['remedy']}"]
+    return lines
+
+
+def _bytes(moved: Mapping[str, Any]) -> str:
+    return size(moved["done"]) if moved["total"] is None else f"{size(moved['done'])}/{size(moved['total'])}"
+
+
+def size(count: float) -> str:
+    """Bytes for a reader, binary units."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def span(seconds: float) -> str:
+    """Seconds for a reader."""
+    whole = round(seconds)
+    if whole < 90:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 5400 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
