@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from flows.console import command, run_flow
 from flows.crew import work_together
 from flows.observe import Outcome, recorded, start_logging
@@ -90,4 +92,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
