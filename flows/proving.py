@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from flows.closing import counts
 from flows.observe import Outcome, recorded, shown
@@ -10,9 +11,10 @@ from flows.reporting import last_copy
 from flows.wiring import Bench, now
 from mappings.errors import ExitCode, FixTheInput
 from mappings.runs import RunKind, ShardRecord
+from mappings.sampling import CONFIDENCE, Sample, at_most, said
 from mappings.states import ProofLevel, RunState
 from tasks.progress import Progress
-from tasks.proof import ProofWork, Proved, prove_shard
+from tasks.proof import ProofWork, Proved, prove_all, prove_shard
 
 
 async def prove(config: Path, *, level: str, share: float, seed: str) -> Outcome:
@@ -29,24 +31,43 @@ async def prove(config: Path, *, level: str, share: float, seed: str) -> Outcome
             bench.target_session.prove()
             progress = Progress(total_objects=sum(r.tally.listed for r in records) if share == 1 else 0)
             work = ProofWork(folder=bench.folder, level=wanted, share=share, seed=seed, progress=progress)
-            total = Proved()
+
+            async def one(record: ShardRecord) -> Proved:
+                shard = record.shard
+                source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
+                return await prove_shard(record, work, source, target)
+
             async with shown("verify", progress):
-                for record in records:
-                    shard = record.shard
-                    source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
-                    total += await prove_shard(record, work, source, target)
+                total = await prove_all(records, one)
             book.tally = total.tally
             book.detail = (
-                f"{total.tally.listed:,} objects looked at, {len(total.mismatches):,} mismatches, "
-                f"{total.changed:,} changed at the source since."
+                f"{total.tally.listed:,} objects looked at, {total.mismatched:,} mismatches, "
+                f"{total.changed:,} changed at the source since. {said(total.sample)}"
             )
-            if total.mismatches:
+            if total.mismatched:
                 book.state, book.exit_code = RunState.FAILED, ExitCode.MISMATCH
         run = bench.ledger.reader.run(book.run_id)
         seconds = ((run.finished or now()) - run.started).total_seconds()
         summary = {"run": book.run_id, "state": book.state.value, "detail": book.detail} | counts(book.tally, seconds)
+        summary["sample"] = sample_of(total.sample, share, seed)
         summary["mismatches"] = [f"{n.account}/{n.container}/{n.row.name}: {n.row.reason}" for n in total.mismatches]
         return Outcome(book.run_id, book.exit_code, summary)
+
+
+def sample_of(sample: Sample, share: float, seed: str) -> dict[str, Any]:
+    """What was looked at and what it says, for --json; a name counts once, with its snapshots and versions."""
+    most = at_most(sample)
+    return {
+        "share": share,
+        "seed": seed,
+        "objects": sample.population,
+        "looked_at": sample.looked_at,
+        "wrong": sample.wrong,
+        "confidence": CONFIDENCE,
+        "at_most_wrong": most,
+        "at_most_share": most / sample.population if sample.population else 0.0,
+        "said": said(sample),
+    }
 
 
 def level_named(name: str) -> ProofLevel:
