@@ -78,7 +78,7 @@ class Bench:
         ask("drop", side="commercial", **_AWAY)
         ask("load", side="commercial", **_AWAY, n=case.count, size=case.size)
         self._empty()
-        self._folder(case).exists() and shutil.rmtree(self._folder(case))
+        shutil.rmtree(self._folder(case), ignore_errors=True)
         if case.resync:
             say("  the first copy, by govlift")
             govlift(case, self._place(case), route="pull", proof="L1")
@@ -136,7 +136,10 @@ def tables(bench: Bench) -> Iterator[str]:
         if any("pull" in tool or "azcopy" in tool for tool in rows) and not case.resync:
             how = "in memory" if (bench.pull or case.pull) == "ref" else "over HTTPS, on the same cores"
             yield f"The service read the copy sources {how}.\n"
-        yield "| tool | time | stage | objects/s | MB/s | CPU | CPU per object | peak memory | requests per object, source + target | in flight |"
+        yield (
+            "| tool | time | stage | objects/s | MB/s | CPU | CPU per object | peak memory "
+            "| requests per object, source + target | in flight |"
+        )
         yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
         for tool, row in rows.items():
             stage = f"{row.stage:.2f} s" if row.stage is not None else ""
@@ -144,9 +147,12 @@ def tables(bench: Bench) -> Iterator[str]:
             note = f" ({TOOLS[tool].note})" if TOOLS[tool].note else ""
             wrong = f" **{row.lost} wrong**" if row.lost else ""
             yield (
-                f"| {TOOLS[tool].title}{note}{wrong} | {row.wall:.2f} s | {stage} | {row.count / row.wall:,.0f} "
-                f"| {row.count * row.size / row.wall / 1e6:,.0f} | {row.cpu:.2f} s | {row.cpu / row.count * 1e6:,.0f} us "
-                f"| {row.peak:,.0f} MiB | {source:.2f} + {row.target_requests:.2f} | {row.of(lambda run: run.peak_in_flight):,.0f} |"
+                f"| {TOOLS[tool].title}{note}{wrong} | {row.wall:.2f} s | {stage} "
+                f"| {row.count / row.wall:,.0f} "
+                f"| {row.count * row.size / row.wall / 1e6:,.0f} | {row.cpu:.2f} s "
+                f"| {row.cpu / row.count * 1e6:,.0f} us "
+                f"| {row.peak:,.0f} MiB | {source:.2f} + {row.target_requests:.2f} "
+                f"| {row.of(lambda run: run.peak_in_flight):,.0f} |"
             )
 
 
@@ -157,7 +163,8 @@ def goals(bench: Bench) -> Iterator[str]:
         told = goal.told(bench.rows)
         if told is not None:
             sign = ">=" if goal.at_least else "<="
-            yield f"| {goal.words} | {sign} {goal.bound:g}{goal.unit} | {told[0]} | {'met' if told[1] else '**not met**'} |"
+            met = "met" if told[1] else "**not met**"
+            yield f"| {goal.words} | {sign} {goal.bound:g}{goal.unit} | {told[0]} | {met} |"
 
 
 def heading(bench: Bench, repeats: str) -> Iterator[str]:
@@ -167,7 +174,8 @@ def heading(bench: Bench, repeats: str) -> Iterator[str]:
     )
     used = {tool for _, tool in bench.runs}
     versions = sorted({TOOLS[tool].version() for tool in used} - {""})
-    yield f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}, {datetime.now(UTC):%F}; {', '.join(versions)}. Medians of {repeats}."
+    machine = f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}, {datetime.now(UTC):%F}"
+    yield f"{machine}; {', '.join(versions)}. Medians of {repeats}."
     for tool, why in bench.skipped.items():
         yield f"Skipped: {tool}: {why}"
 
@@ -201,7 +209,9 @@ def main() -> None:
     reader.add_argument("--tools", default="", help="only these")
     reader.add_argument("--repeats", type=int, default=0, help="rounds; 5 by default")
     reader.add_argument("--threads", type=int, default=2, help="of the service")
-    reader.add_argument("--pull", choices=("fetch", "ref"), default="", help="how the service reads a copy source, in every case")
+    reader.add_argument(
+        "--pull", choices=("fetch", "ref"), default="", help="how the service reads a copy source, in every case"
+    )
     reader.add_argument("--keep", action="store_true", help="leave the migration folders where they are")
     reader.add_argument("--no-limits", action="store_true", help="do not measure the service itself")
     reader.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")

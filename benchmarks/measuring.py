@@ -47,7 +47,7 @@ def run(
             subprocess.Popen(command, env=dict(environment), stdout=out, stderr=out, start_new_session=True)
             for command in commands
         ]
-        late = threading.Timer(limit, lambda: [os.killpg(one.pid, signal.SIGKILL) for one in running])
+        late = threading.Timer(limit, _kill, [running])
         late.start()
         cpu, peak, wrong = 0.0, 0.0, []
         for one in running:
@@ -63,3 +63,8 @@ def run(
     if wrong:
         raise Failed(f"{' '.join(commands[0])} ended with {wrong}: {log.read_text(errors='replace')[-2000:]}")
     return Cost(wall, cpu, peak)
+
+
+def _kill(running: list[subprocess.Popen[bytes]]) -> None:
+    for one in running:
+        os.killpg(one.pid, signal.SIGKILL)

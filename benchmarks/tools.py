@@ -162,7 +162,8 @@ def rclone(case: Case, place: Place, *more: str, command: str = "copy", transfer
 
 
 def _azcopy_version() -> str:
-    return "10.32.2 (npm)" if AZCOPY.exists() else ""
+    packed = AZCOPY.parents[2] / "package.json"
+    return f"AzCopy {json.loads(packed.read_text(encoding='utf-8'))['version']}" if packed.exists() else ""
 
 
 def _rclone_version() -> str:
@@ -179,18 +180,45 @@ SERVER_SIDE = ("--server-side-across-configs", "--no-check-dest", "--ignore-chec
 STREAM = ("--disable", "copy", "--no-check-dest", "--ignore-checksum", "--size-only")
 TUNED = ("--azureblob-chunk-size", "16M", "--multi-thread-streams", "0")
 TOOLS: Mapping[str, Tool] = {
-    "govlift-pull": Tool("govlift, pull, proof L1", lambda c, p: govlift(c, p, route="pull", proof="L1"), _govlift_version),
-    "govlift-pull-l2": Tool("govlift, pull, proof L2", lambda c, p: govlift(c, p, route="pull", proof="L2"), _govlift_version, "reads the source a second time"),
-    "govlift-stream": Tool("govlift, stream, proof L2", lambda c, p: govlift(c, p, route="stream", proof="L2"), _govlift_version),
-    "govlift-resync": Tool("govlift re-sync", lambda c, p: govlift(c, p, kind="resync", route="pull", proof="L1"), _govlift_version),
+    "govlift-pull": Tool(
+        "govlift, pull, proof L1", lambda c, p: govlift(c, p, route="pull", proof="L1"), _govlift_version
+    ),
+    "govlift-pull-l2": Tool(
+        "govlift, pull, proof L2",
+        lambda c, p: govlift(c, p, route="pull", proof="L2"),
+        _govlift_version,
+        "reads the source a second time",
+    ),
+    "govlift-stream": Tool(
+        "govlift, stream, proof L2", lambda c, p: govlift(c, p, route="stream", proof="L2"), _govlift_version
+    ),
+    "govlift-resync": Tool(
+        "govlift re-sync", lambda c, p: govlift(c, p, kind="resync", route="pull", proof="L1"), _govlift_version
+    ),
     "azcopy": Tool("AzCopy copy", azcopy, _azcopy_version),
-    "azcopy-nocheck": Tool("AzCopy copy --check-length=false", lambda c, p: azcopy(c, p, "--check-length=false"), _azcopy_version),
+    "azcopy-nocheck": Tool(
+        "AzCopy copy --check-length=false", lambda c, p: azcopy(c, p, "--check-length=false"), _azcopy_version
+    ),
     "azcopy-sync": Tool("AzCopy sync", azcopy_sync, _azcopy_version),
     "rclone-pull": Tool("rclone, server-side, 64 transfers", lambda c, p: rclone(c, p, *SERVER_SIDE), _rclone_version),
-    "rclone-pull-300": Tool("rclone, server-side, 300 transfers", lambda c, p: rclone(c, p, *SERVER_SIDE, transfers=300), _rclone_version),
+    "rclone-pull-300": Tool(
+        "rclone, server-side, 300 transfers", lambda c, p: rclone(c, p, *SERVER_SIDE, transfers=300), _rclone_version
+    ),
     "rclone-stream": Tool("rclone, stream, 64 transfers", lambda c, p: rclone(c, p, *STREAM), _rclone_version),
-    "rclone-stream-16": Tool("rclone, stream, 16 transfers", lambda c, p: rclone(c, p, *STREAM, transfers=16), _rclone_version),
-    "rclone-stream-300": Tool("rclone, stream, 300 transfers", lambda c, p: rclone(c, p, *STREAM, transfers=300), _rclone_version),
-    "rclone-stream-tuned": Tool("rclone, stream, 16 MiB chunks, one thread a file, 8 transfers", lambda c, p: rclone(c, p, *STREAM, *TUNED, transfers=8), _rclone_version),
-    "rclone-sync": Tool("rclone sync --size-only, 64 checkers", lambda c, p: rclone(c, p, "--size-only", command="sync"), _rclone_version),
-}  # fmt: skip
+    "rclone-stream-16": Tool(
+        "rclone, stream, 16 transfers", lambda c, p: rclone(c, p, *STREAM, transfers=16), _rclone_version
+    ),
+    "rclone-stream-300": Tool(
+        "rclone, stream, 300 transfers", lambda c, p: rclone(c, p, *STREAM, transfers=300), _rclone_version
+    ),
+    "rclone-stream-tuned": Tool(
+        "rclone, stream, 16 MiB chunks, one thread a file, 8 transfers",
+        lambda c, p: rclone(c, p, *STREAM, *TUNED, transfers=8),
+        _rclone_version,
+    ),
+    "rclone-sync": Tool(
+        "rclone sync --size-only, 64 checkers",
+        lambda c, p: rclone(c, p, "--size-only", command="sync"),
+        _rclone_version,
+    ),
+}

@@ -70,4 +70,3 @@ def target(stage: Stage) -> Any:
 def _served(service: Service) -> Iterator[None]:
     yield
     assert service.alive, "the service died of this test"
-

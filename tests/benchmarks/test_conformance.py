@@ -4,6 +4,8 @@ Left out by name is what the service refuses with 501: append and page blobs, sn
 signatures, soft delete, service properties.
 """
 
+# ruff: noqa: F401 -- what is imported here is collected here
+
 from __future__ import annotations
 
 import pytest
@@ -80,6 +82,3 @@ class TestRefusedSources:
     test_missing = RefusedSources.test_missing
     test_unknown_account = RefusedSources.test_unknown_account
     test_archived = RefusedSources.test_archived
-
-
-__all__ = [name for name in dir() if name.lower().startswith("test")]
