@@ -29,7 +29,7 @@ async def listed_pages(
         ObjectError, GovliftError: the listing failed or broke off.
     """
     if isinstance(side, ListsRaw):
-        async with aclosing(ahead(side.raw_pages(container, begin=begin, end=end))) as pages:
+        async with aclosing(ahead(side.raw_pages(container, begin=begin, end=end), end)) as pages:
             async for body in pages:
                 if tee is not None:
                     tee(body)

@@ -12,14 +12,11 @@ import hashlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import TypeVar
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from mappings.errors import ObjectError, ReviewFindings
 from tasks.copiers.base import ListsRaw
-
-T = TypeVar("T")
 
 _OPEN, _CLOSE = b"<Blob>", b"</Blob>"
 _NAME = re.compile(rb'<Blob><Name( Encoded="true")?>([^<]*)</Name>')
@@ -181,7 +178,7 @@ async def hash_runs(
         Unreadable: a page cannot be cut by its bytes.
     """
     hashes = RunHashes(begins, end, what, expected)
-    async with aclosing(ahead(lists.raw_pages(container, begin=begins[0], end=end))) as pages:
+    async with aclosing(ahead(lists.raw_pages(container, begin=begins[0], end=end), end)) as pages:
         async for page in pages:
             # Hashing leaves the interpreter's lock, so both sides and the network go on meanwhile.
             await asyncio.to_thread(hashes.feed, page)
@@ -190,21 +187,27 @@ async def hash_runs(
     return hashes.close()
 
 
-async def ahead(pages: AsyncIterator[T]) -> AsyncGenerator[T, None]:
-    """The same pages, the next one on its way while one is worked on."""
-    coming: asyncio.Task[T] | None = asyncio.ensure_future(anext(pages))
+async def ahead(pages: AsyncIterator[bytes], end: str | None) -> AsyncGenerator[bytes, None]:
+    """The same pages, the next one on its way while one is worked on; none is asked for behind the one with `end`."""
+    coming: asyncio.Future[bytes] | None = asyncio.ensure_future(anext(pages))
     try:
         while coming is not None:
             try:
                 page = await coming
             except StopAsyncIteration:
                 return
-            coming = asyncio.ensure_future(anext(pages))
+            coming = None if _reaches(page, end) else asyncio.ensure_future(anext(pages))
             yield page
     finally:
         if coming is not None:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
+
+
+def _reaches(page: bytes, end: str | None) -> bool:
+    """Whether the last name of the page is `end` or behind it."""
+    found = _NAME.match(page, page.rfind(_OPEN + b"<Name")) if end is not None else None
+    return found is not None and end is not None and _plain(found) >= end
 
 
 async def unchanged_runs(
