@@ -6,23 +6,24 @@ Rows go through in groups of bounded size, so memory does not grow with the numb
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import UTC
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from mappings.codec import canonical_json
-from mappings.errors import DoNotTrust, FixTheInput, ResumeLater
+from mappings.errors import DoNotTrust
 from mappings.objects import EvidenceRow, ObjectKey
 from mappings.plan import CopyShard
 from mappings.runs import Claim
 from mappings.shards import Span
 from mappings.states import Change, Outcome, ProofLevel, Route
+from tasks.disk import writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1"
 ROWS_PER_GROUP = 2000
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _META_KEY = b"govlift"
 _COLUMNS = tuple(field.name for field in fields(EvidenceRow))
 _LATER = frozenset({"code", "version", "target_version"})
@@ -85,10 +85,11 @@ class ManifestWriter:
         self._partial = path.with_name(path.name + ".partial")
         self._rows: list[EvidenceRow] = []
         self._last: ObjectKey | None = None
+        self._last_name = ""
         self._schema = _schema().with_metadata({_META_KEY: canonical_json(meta).encode("ascii")})
         self._pa = pa
         self._writer: pq.ParquetWriter | None = None
-        with _disk(path):
+        with writing(path, "manifest"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = self._partial.open("wb")
             try:
@@ -103,13 +104,15 @@ class ManifestWriter:
         Raises:
             ValueError: its key does not come after the one before; a manifest has each key once, in order.
         """
-        key = row.key
-        if self._last is not None and not self._last < key:
-            raise ValueError(f"{key} does not come after {self._last}")
-        self._last = key
+        # Different names decide alone; keys are made only within one name.
+        if not self._last_name < row.name:
+            last = self._rows[-1].key if self._rows else self._last
+            if last is not None and not last < row.key:
+                raise ValueError(f"{row.key} does not come after {last}")
+        self._last_name = row.name
         self._rows.append(row)
         if len(self._rows) >= ROWS_PER_GROUP:
-            with _disk(self._path):
+            with writing(self._path, "manifest"):
                 self._flush()
 
     def keep(self, table: pa.Table) -> None:
@@ -121,20 +124,22 @@ class ManifestWriter:
         if not table.num_rows:
             return
         (first,), (last,) = ([ObjectKey(*key) for key in _keys(table.slice(at, 1))] for at in (0, table.num_rows - 1))
-        if self._last is not None and not self._last < first:
-            raise ValueError(f"{first} does not come after {self._last}")
-        self._last = last
-        with _disk(self._path):
+        before = self._rows[-1].key if self._rows else self._last
+        if before is not None and not before < first:
+            raise ValueError(f"{first} does not come after {before}")
+        self._last_name = last.name
+        with writing(self._path, "manifest"):
             if self._rows:
                 self._flush()
             assert self._writer is not None
             self._writer.write_table(_completed(table, self._schema), row_group_size=ROWS_PER_GROUP)
+            self._last = last
 
     def close(self) -> str:
         """Finish the file: on disk, under its name, read-only. Returns its SHA-256, hex."""
         if self._writer is None:
             raise ValueError(f"{self._path} is closed already")
-        with _disk(self._path):
+        with writing(self._path, "manifest"):
             if self._rows:
                 self._flush()
             self._writer.close()
@@ -159,10 +164,12 @@ class ManifestWriter:
         self._partial.unlink(missing_ok=True)
 
     def _flush(self) -> None:
-        columns = {name: _column(self._rows, name) for name in _COLUMNS}
-        table = self._pa.Table.from_pydict(columns, schema=self._schema)
+        columns = zip(*map(_values, self._rows), strict=True)
+        arrays = [_array(field, values) for field, values in zip(self._schema, columns, strict=True)]
+        table = self._pa.Table.from_arrays(arrays, schema=self._schema)
         assert self._writer is not None
         self._writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+        self._last = self._rows[-1].key
         self._rows.clear()
 
 
@@ -315,14 +322,22 @@ def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return table.select(schema.names).cast(schema)
 
 
-def _column(rows: list[EvidenceRow], name: str) -> list[Any]:
-    values = [getattr(row, name) for row in rows]
-    if name in _TIMES:
-        for value in values:
+_values: Callable[[EvidenceRow], tuple[Any, ...]] = attrgetter(*_COLUMNS)
+
+
+def _array(field: pa.Field[Any], values: tuple[Any, ...]) -> pa.Array[Any]:
+    """One column. Most have the same value in all rows of a group, which then is turned into Arrow's only once."""
+    import pyarrow as pa
+
+    same = values.count(values[0]) == len(values)
+    if field.name in _TIMES:
+        for value in values[:1] if same else values:
             # Arrow would take it for UTC.
             if value is not None and value.tzinfo is None:
-                raise ValueError(f"{name} {value} has no time zone")
-    return values
+                raise ValueError(f"{field.name} {value} has no time zone")
+    if same:
+        return pa.repeat(pa.scalar(values[0], field.type), len(values))
+    return pa.array(values, field.type)
 
 
 def _row(values: dict[str, Any]) -> EvidenceRow:
@@ -334,25 +349,6 @@ def _row(values: dict[str, Any]) -> EvidenceRow:
     values["route"] = None if values["route"] is None else Route(values["route"])
     values["proof"] = None if values["proof"] is None else ProofLevel(values["proof"])
     return EvidenceRow(**values)
-
-
-@contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    """Say what to do where the disk refuses."""
-    try:
-        yield
-    except OSError as wrong:
-        if wrong.errno in _FULL:
-            raise ResumeLater(
-                f"The disk is full: the manifest {path} could not be written.",
-                next_step="Free some space and give the same command again; it goes on where it stopped.",
-            ) from wrong
-        if wrong.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise FixTheInput(
-                f"The manifest {path} cannot be written: {wrong.strerror}.",
-                next_step="Make the migration folder writable for this user.",
-            ) from wrong
-        raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -321,7 +321,7 @@ def _beside(item: ListedObject, headers: Mapping[str, str]) -> dict[str, Any]:
 
     The tier goes as a plain header, because the SDK takes only those that it knows by name.
     """
-    more = dict(headers) | ({"x-ms-access-tier": item.tier} if item.tier else {})
+    more = dict(headers) | ({"x-ms-access-tier": item.tier} if item.tier and not item.tier_inferred else {})
     return {
         "content_settings": settings_of(item.headers),
         "metadata": dict(item.metadata),

@@ -21,10 +21,10 @@ import asyncio
 import json
 import os
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
@@ -145,15 +145,11 @@ class FileJournal:
         return self._parts.get(_generation(item), ())
 
     def _read(self, path: Path) -> None:
-        columns: list[str] = []
         for kind, value in _lines(path):
-            if kind == "columns":
-                columns = value
-            elif kind == "begin":
+            if kind == "begin":
                 self._begun.update(value)
             elif kind == "rows":
-                for values in value:
-                    row = _row(dict(zip(columns, values, strict=True)))
+                for row in _rows(value):
                     self._rows.setdefault(row.name, []).append(row)
                     self._begun.add(row.name)
             elif kind == "part":
@@ -188,7 +184,7 @@ class FileJournal:
             self._timer = None
         if self._held:
             rows, self._held = self._held, []
-            self._append("rows", [_values(row) for row in rows])
+            self._append("rows", _columns(rows))
 
     def _late(self) -> None:
         self._timer = None
@@ -205,7 +201,6 @@ class FileJournal:
             if self._handle is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-                self._write(_line("columns", _COLUMNS))
             self._write(_line(kind, value))
 
     def _write(self, line: bytes) -> None:
@@ -267,33 +262,40 @@ def _lines(path: Path) -> list[tuple[str, Any]]:
 
 _FINISHED = (Outcome.COPIED, Outcome.SAME)
 _TIMES = ("source_last_modified", "started", "finished")
-_PLAIN = tuple(one.name for one in fields(EvidenceRow) if one.name not in _TIMES)
-_COLUMNS = (*_PLAIN, *_TIMES)
-_plain_values: Callable[[EvidenceRow], tuple[Any, ...]] = attrgetter(*_PLAIN)
+_COLUMNS = tuple(one.name for one in fields(EvidenceRow))
+_values: Callable[[EvidenceRow], tuple[Any, ...]] = attrgetter(*_COLUMNS)
 
 
-def _values(row: EvidenceRow) -> tuple[Any, ...]:
-    started, finished = row.started, row.finished
-    return (
-        *_plain_values(row),
-        row.source_last_modified.timestamp(),
-        None if started is None else started.timestamp(),
-        None if finished is None else finished.timestamp(),
-    )
+def _columns(rows: Sequence[EvidenceRow]) -> dict[str, Any]:
+    """Rows by column: a list, or the value alone where all rows have the same, as most columns of a batch do."""
+    found: dict[str, Any] = {"rows": len(rows)}
+    for name, values in zip(_COLUMNS, zip(*map(_values, rows), strict=True), strict=True):
+        same = values.count(values[0]) == len(values)
+        if name in _TIMES:
+            values = tuple(None if one is None else round(one.timestamp() * 1e6) for one in values)
+        found[name] = values[0] if same else values
+    return found
 
 
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS: Mapping[str, Callable[[Any], Any]] = {
-    "outcome": Outcome,
-    "change": Change,
-    "route": Route,
-    "proof": ProofLevel,
-    **{name: lambda seconds: datetime.fromtimestamp(seconds, UTC) for name in _TIMES},
-}
+    "outcome": Outcome, "change": Change, "route": Route, "proof": ProofLevel, **dict.fromkeys(_TIMES, _time),
+}  # fmt: skip
 
 
-def _row(values: dict[str, Any]) -> EvidenceRow:
-    """A row from a line; columns that came later have their defaults, those of a newer version are passed over."""
-    for name, kind in _KINDS.items():
-        if values.get(name) is not None:
-            values[name] = kind(values[name])
-    return EvidenceRow(**{name: values[name] for name in _COLUMNS if name in values})
+def _rows(columns: dict[str, Any]) -> Iterator[EvidenceRow]:
+    """Rows of one line; columns that came later have their defaults, those of a newer version are passed over."""
+    names = [name for name in _COLUMNS if name in columns]
+    values = [_cells(name, columns[name], columns["rows"]) for name in names]
+    for cells in zip(*values, strict=True):
+        yield EvidenceRow(**dict(zip(names, cells, strict=True)))
+
+
+def _cells(name: str, values: Any, count: int) -> list[Any]:
+    kind = _KINDS.get(name)
+    cells = values if isinstance(values, list) else [values] * count
+    return cells if kind is None else [None if one is None else kind(one) for one in cells]

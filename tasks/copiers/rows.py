@@ -98,7 +98,7 @@ def plain(
     raw.source_crc64 = source_crc64
     raw.target_crc64 = "" if written.crc64 is None else crc64.as_text(written.crc64)
     raw.sha256 = sha256
-    raw.tier = item.tier
+    raw.tier = "" if item.tier_inferred else item.tier
     raw.headers_digest = headers_digest(item.headers)
     raw.metadata_digest = mapping_digest(item.metadata)
     raw.tags_digest = mapping_digest(item.tags)
@@ -234,7 +234,7 @@ class Counts:
             self.bytes += row.size
             if route is Route.PULL:
                 self.pull += 1
-            else:
+            elif route is Route.STREAM:
                 self.stream += 1
 
     def tally(self) -> Tally:

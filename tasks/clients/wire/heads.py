@@ -101,7 +101,7 @@ def beside(item: ListedObject) -> str:
         told += metadata_lines(item.metadata)
     if item.tags:
         told += tags_line(item.tags)
-    if item.tier:
+    if item.tier and not item.tier_inferred:
         told += line("x-ms-access-tier", item.tier)
     return told
 
