@@ -168,6 +168,11 @@ class Bench:
                 concurrency=self.settings.copy_.most_in_flight,
             )
             self._source_blobs[account].versions = account in self.replayed
+            if self.settings.copy_.customer_keys:
+                from tasks.clients.customer_keys import keys_for
+
+                keys = keys_for(account, self.settings.copy_.customer_keys, self.environ)
+                self._source_blobs[account].give_keys(keys)
         return self._source_blobs[account]
 
     def target_blobs(self, account: str) -> TargetBlobClient | WireTarget:

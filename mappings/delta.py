@@ -69,20 +69,32 @@ def ours(row: EvidenceRow | None) -> bool:
     return row is not None and row.target_etag != ""
 
 
-def exclusion(item: ListedObject, patterns: Sequence[str]) -> str:
+ARCHIVE = "Archive"
+
+
+def is_archived(item: ListedObject) -> bool:
+    """Whether its bytes are offline: in the archive, or on their way out of it."""
+    return item.tier == ARCHIVE or bool(item.archive_status)
+
+
+def exclusion(item: ListedObject, patterns: Sequence[str], keys: frozenset[str] = frozenset()) -> str:
     """Why `item` is left out, with the remedy; "" where it is not.
 
     Args:
         patterns: globs on the name, as `exclude_blobs` in migration.toml.
+        keys: SHA-256 (Base64) of the customer-provided keys that are at hand.
     """
     for pattern in patterns:
         if fnmatchcase(item.name, pattern):
             return f'Excluded by the pattern "{pattern}" in exclude_blobs.'
-    if item.tier == "Archive" or item.archive_status:
+    if is_archived(item):
         doing = f" ({item.archive_status})" if item.archive_status else ""
         return f"Archived{doing}: its bytes are offline. Rehydrate it to Hot or Cool at the source, then re-sync."
-    if item.customer_key:
-        return "Under a customer-provided key: only the key's holder can read it. Copy it with the key, or exclude it."
+    if item.customer_key and item.key_sha256 not in keys:
+        return (
+            "Under a customer-provided key: only the key's holder can read it. Name the key in copy.customer_keys, or "
+            "exclude it."
+        )
     return wrong_metadata(item.metadata) if item.metadata else ""
 
 

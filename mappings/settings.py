@@ -19,6 +19,13 @@ NAME_FORM = re.compile(r"^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$")
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", to_lower=True)]
 
 
+AZCOPY_EXPOSES = (
+    'mover = "azcopy" shows a SAS of the source in the list of processes of this machine, because AzCopy takes it on '
+    "its command line only; it can read and list one container for four hours. Set azcopy_sas_in_argv = true where nobody "
+    "else works on the machine"
+)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -147,12 +154,10 @@ class CopyFilter(_Part):
 class CustomerKey(_Part):
     """An AES-256 key that blobs of the source were written with (customer-provided key)."""
 
-    match: str
-    """Glob pattern on `account/container`."""
+    account: str
+    """Glob pattern on the source account; which blob a key opens is told by the key's SHA-256."""
     key_env: str
-    """Environment variable that holds the key in Base64."""
-    target: Literal["same", "none"] = "same"
-    """Whether the blob is written with the same key at the target, or with none (keys of the account)."""
+    """Environment variable that holds the key in Base64. The copies are under the target account's own keys."""
 
 
 class Copy(_Part):
@@ -168,6 +173,12 @@ class Copy(_Part):
     """Cap on objects a second, and blocks of large ones, over all workers of a run; 0 is none."""
     max_mib_per_second: float = Field(default=0.0, ge=0)
     """Cap on the bytes that travel, over all workers of a run; 0 is none."""
+    mover: Literal["govlift", "azcopy"] = "govlift"
+    """Who carries new objects. What AzCopy carried is compared by content, and copied anew where it is not equal."""
+    azcopy: str = "azcopy"
+    """AzCopy's program, by name or path."""
+    azcopy_sas_in_argv: bool = False
+    """Accepts that AzCopy's command line shows a SAS of the source to every user of the machine."""
     throttle_minutes: float = Field(default=15.0, ge=0)
     """How long an object that is only throttled is tried again before it counts as failed."""
     role_wait_minutes: float = Field(default=10.0, ge=0)
@@ -208,6 +219,12 @@ class Copy(_Part):
     @classmethod
     def _window(cls, given: str) -> str:
         return str(Hours.parse(given)) if given else given
+
+    @model_validator(mode="after")
+    def _argv_is_open(self) -> Copy:
+        if self.mover == "azcopy" and not self.azcopy_sas_in_argv:
+            raise ValueError(AZCOPY_EXPOSES)
+        return self
 
     @model_validator(mode="after")
     def _outside_of_what(self) -> Copy:

@@ -9,12 +9,14 @@ import asyncio
 import base64
 import hashlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from azure.core import MatchConditions
 from azure.core.pipeline.transport import AioHttpTransport
+from azure.storage.blob import CustomerProvidedEncryptionKey
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
 from mappings.clouds import Cloud
@@ -59,6 +61,8 @@ class BlobAccount:
         self._opened: BlobServiceClient | None = None
         self.versions = False
         """Whether listings ask for previous versions."""
+        self.customer_keys: Mapping[str, CustomerProvidedEncryptionKey] = {}
+        """By their SHA-256 (Base64); never shown."""
         self._tags_listed = True
         self._range_crc = True
 
@@ -225,6 +229,7 @@ class BlobAccount:
                     etag=item.etag,
                     match_condition=MatchConditions.IfNotModified,
                     decompress=False,
+                    cpk=self.customer_keys.get(item.key_sha256) if item.customer_key else None,
                     raw_response_hook=hear,
                     headers={f"x-ms-range-get-content-{checksum}": "true"},
                 )
@@ -241,6 +246,16 @@ class BlobAccount:
         # Only an answer to a range carries the MD5 of its own bytes; beside a whole blob stands the stored label.
         told = said.get("content-md5", "") if "content-range" in said else ""
         return data, not told or _base64(told) == hashlib.md5(data, usedforsecurity=False).digest()
+
+    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        """`item` with its metadata, read with its customer-provided key."""
+        with object_errors(f"look at {self.called(container, item.name)}", source_condition=True):
+            found = await self.generation(container, item).get_blob_properties(
+                cpk=self.customer_keys.get(item.key_sha256),
+                etag=item.etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+        return replace(item, metadata=listed(found).metadata)
 
     async def container_settings(self, container: str) -> ContainerSettings:
         with object_errors(f"read the settings of {self.called(container)}"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ from mappings.clouds import Cloud
 from mappings.errors import SwitchRoute
 from mappings.objects import ContainerSettings, ListedObject
 from tasks.clients.blobs_account import BlobAccount
+from tasks.clients.customer_keys import customer_key
 from tasks.clients.errors import object_errors
 from tasks.clients.sas import SasMint
 from tasks.copiers.base import COPY_SOURCE_TOO_LONG
@@ -50,6 +51,17 @@ class SourceBlobClient:
     @versions.setter
     def versions(self, listed: bool) -> None:
         self.wire.versions = listed
+
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(self.wire.customer_keys)
+
+    def give_keys(self, keys: Iterable[str]) -> None:
+        """Have these customer-provided keys (Base64 of 32 bytes) at hand for reading."""
+        self.wire.customer_keys = {one.key_hash: one for one in map(customer_key, keys)}
+
+    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        return await self.wire.unlocked(container, item)
 
     async def aclose(self) -> None:
         await self.wire.aclose()

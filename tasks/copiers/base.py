@@ -36,6 +36,13 @@ class SourceBlobs(Protocol):
     versions: bool
     """Whether `objects` lists previous versions too; set where the plan has their history replayed."""
 
+    keys: frozenset[str]
+    """SHA-256 (Base64) of the customer-provided keys that this client has."""
+
+    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        """`item` with its metadata, which a listing does not tell of blobs under a customer-provided key."""
+        ...
+
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         """Have `throttled` called each time the service asks to slow down (503, 429), before this client's own retry.
 
@@ -73,7 +80,11 @@ class SourceBlobs(Protocol):
 
 
 class TargetBlobs(Protocol):
-    """Read and write access to one target account, whose tenant and cloud were proved before."""
+    """Read and write access to one target account, whose tenant and cloud were proved before.
+
+    Writes that create a blob carry the tier of the item only where it is the blob's own; an inferred one is the default
+    of its account, and the target's default takes its place.
+    """
 
     account: str
     versions: bool

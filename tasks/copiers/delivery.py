@@ -55,6 +55,9 @@ class Delivery:
         self.item = item
         self.if_match = if_match
         self.route = bench.routes.route(bench.source.account, bench.target.account, item.blob_type)
+        if item.customer_key:
+            # The target service has no key to read it with.
+            self.route = Route.STREAM
         self.attempts = 0
         self.wrote = False
         """Whether a write was tried, so that the target may hold something of ours."""

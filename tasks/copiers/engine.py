@@ -7,6 +7,7 @@ one by a bounded window only.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -73,7 +74,7 @@ async def copy_shard(
         source=source,
         target=target,
         container=shard.container,
-        rules=rules,
+        rules=replace(rules, keys=source.keys) if source.keys else rules,
         routes=routes,
         progress=progress,
         features=await target.features(),

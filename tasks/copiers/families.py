@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mappings.delta import NOT_OURS, Action, decide, differing, ours
+from mappings.delta import ARCHIVE, NOT_OURS, Action, decide, differing, is_archived, ours
 from mappings.errors import ObjectError, ObjectRefused
 from mappings.fidelity import adapted
 from mappings.objects import EvidenceRow, ListedObject
@@ -32,6 +32,7 @@ _DELETED_NAME = (
 )
 _NO_VERSIONS = "The target account keeps no previous versions; only the current one is copied."
 _LATE = " Taken after newer history, which the target had already."
+_AGAIN = "Archived again at the target, as it was at the source before it was rehydrated for the copy."
 Key = tuple[str, str]
 """Snapshot time and version id at the source, one of them ""."""
 
@@ -102,44 +103,18 @@ def _sides(family: Family) -> _Sides:
     return found
 
 
-def quick(family: Family, bench: Bench) -> list[EvidenceRow] | None:
-    """The rows of a family of which nothing has to travel or be read, decided without a request; else None."""
-    if len(family.source) > 1 or len(family.target) > 1 or len(family.previous) > 1:
-        return _quick_history(family, bench)
-    if len(family.source) != 1 or not family.source[0].is_base or (family.target and not family.target[0].is_base):
-        return None
-    base = family.source[0]
-    row = next((one for one in family.previous if one.is_base and one.change is not Change.EXTRA), None)
-    if reason := bench.rules.left_out(base):
-        return [rows.excluded(base, row, reason)]
-    wanted = adapted(base, bench.features).item
-    decision = decide(wanted, family.target[0] if family.target else None, row, proof=bench.rules.proof)
-    if decision.action is Action.KEEP and row is not None:
-        return [rows.kept(row)]
-    return None
-
-
-def _quick_history(family: Family, bench: Bench) -> list[EvidenceRow] | None:
-    """The same for a name with snapshots or versions, where all of them stand."""
-    sides = _sides(family)
-    base, row = sides.base, sides.row
-    if base is None or row is None or bench.rules.left_out(base) or len(sides.rows) != len(sides.earlier):
-        return None
-    if (
-        decide(adapted(base, bench.features).item, sides.target_base, row, proof=bench.rules.proof).action
-        != Action.KEEP
-    ):
-        return None
-    found = [sides.standing(one) for one in sides.earlier]
-    extra = (sides.target_snapshots.keys() - sides.snapshots) | (sides.target_versions.keys() - sides.versions)
-    if None in found or extra:
-        return None
-    return [*(rows.kept(one) for one in found if one is not None), rows.kept(row)]
-
-
 async def settle_family(family: Family, bench: Bench, *, begun: bool) -> list[EvidenceRow]:
     """Rows of one name, in key order: one for each listed entry, and those that report deletions and extras."""
     sides = _sides(family)
+    if sides.base is not None and sides.base.customer_key and not bench.rules.left_out(sides.base):
+        if (row := _unmoved(sides)) is not None and (row.proof or 0) >= bench.rules.proof and not sides.earlier:
+            return [rows.kept(row), *_reported(sides, begun)]
+        try:
+            sides.base = await bench.source.unlocked(bench.container, sides.base)
+        except ObjectError as wrong:
+            return [rows.failed(sides.base, sides.row, wrong, Change.NEW)]
+    if sides.base is not None and not sides.earlier and is_archived(sides.base) and _unmoved(sides) is not None:
+        return [await _archived_since(bench, sides), *_reported(sides, begun)]
     found = [rows.kept(row) for one in sides.earlier if (row := sides.standing(one)) is not None]
     missing = [one for one in sides.earlier if sides.standing(one) is None]
     forced = False
@@ -150,10 +125,55 @@ async def settle_family(family: Family, bench: Bench, *, begun: bool) -> list[Ev
         found += new
     if sides.base is not None and forced:
         found.append(await _base_again(bench, sides))
+    elif sides.base is not None and _was_archived(bench, sides):
+        found.append(await _archive_again(bench, sides, begun))
     elif sides.base is not None:
         found.append(await settle(bench, sides.base, sides.target_base, sides.row, begun=begun))
     found += _reported(sides, begun)
     return sorted(found, key=lambda row: row.key)
+
+
+def _unmoved(sides: _Sides) -> EvidenceRow | None:
+    """The base blob's row, where neither side has moved since it was written."""
+    base, there, row = sides.base, sides.target_base, sides.row
+    if base is None or there is None or row is None or not ours(row) or row.outcome is Outcome.FAILED:
+        return None
+    return row if base.etag == row.source_etag and there.etag == row.target_etag else None
+
+
+async def _archived_since(bench: Bench, sides: _Sides) -> EvidenceRow:
+    """A blob that was archived at the source after it was copied: its tier travels, and nothing is read."""
+    base, there, row = sides.base, sides.target_base, sides.row
+    assert base is not None and there is not None and row is not None
+    wanted = adapted(base, bench.features).item
+    if base.archive_status or not wanted.tier or there.tier == ARCHIVE:
+        return rows.kept(row)
+    try:
+        await bench.target.set_tier(bench.container, base.name, ARCHIVE, base.blob_type)
+    except ObjectError as wrong:
+        return rows.failed(base, row, wrong, Change.TIER)
+    return replace(row, outcome=Outcome.COPIED, change=Change.TIER, tier=ARCHIVE, route=None, reason="", code="")
+
+
+def _was_archived(bench: Bench, sides: _Sides) -> bool:
+    """Whether the blob was brought online for its copy, so that the copy goes back to the archive."""
+    known = sides.row is not None and sides.row.tier == ARCHIVE
+    return bench.rules.rearchive and known and sides.base is not None and not is_archived(sides.base)
+
+
+async def _archive_again(bench: Bench, sides: _Sides, begun: bool) -> EvidenceRow:
+    assert sides.base is not None
+    if (row := _unmoved(sides)) is not None and sides.target_base is not None and sides.target_base.tier == ARCHIVE:
+        return rows.kept(row)
+    row = await settle(bench, sides.base, sides.target_base, sides.row, begun=begun)
+    if row.outcome not in (Outcome.COPIED, Outcome.SAME) or not adapted(sides.base, bench.features).item.tier:
+        # Not there yet; that it was archived is remembered until it is.
+        return replace(row, tier=ARCHIVE) if row.outcome is not Outcome.EXCLUDED else row
+    try:
+        await bench.target.set_tier(bench.container, row.name, ARCHIVE, sides.base.blob_type)
+    except ObjectError as wrong:
+        return replace(rows.failed(sides.base, row, wrong, Change.TIER), tier=ARCHIVE)
+    return replace(row, tier=ARCHIVE, reason=f"{row.reason} {_AGAIN}".strip())
 
 
 def _without_base(item: ListedObject, sides: _Sides) -> EvidenceRow:

@@ -38,6 +38,10 @@ class CopyRules:
     proof: ProofLevel = ProofLevel.L2
     """Level that every copied object must reach; below it an object counts as failed."""
     exclude_blobs: tuple[str, ...] = ()
+    keys: frozenset[str] = frozenset()
+    """SHA-256 (Base64) of the customer-provided keys that the source's client has."""
+    rearchive: bool = False
+    """Whether what was archived at the source is archived at the target again, once it is copied and proved."""
     chosen: Test | None = None
     """The filters of the run's plan for the container at hand; None takes everything."""
     attempts: int = 5
@@ -60,13 +64,14 @@ class CopyRules:
             proof=ProofLevel[copy.proof],
             patience=60 * copy.throttle_minutes,
             exclude_blobs=copy.exclude_blobs,
+            rearchive=copy.archive == "rehydrate",
         )
 
     def left_out(self, item: ListedObject) -> str:
         """Why this run leaves `item` out, with the remedy; "" where it does not."""
         if self.chosen is not None and (why := self.chosen(item)):
             return why
-        return exclusion(item, self.exclude_blobs)
+        return exclusion(item, self.exclude_blobs, self.keys)
 
     def stream_block(self, size: int) -> int:
         """Bytes a block for a streamed blob of `size` bytes, large enough to stay within the block count limit."""

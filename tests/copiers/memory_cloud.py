@@ -193,6 +193,10 @@ class MemorySource:
         self.cloud_account = account
         self.account = account.account
         self.versions = account.versioning
+        self.keys: frozenset[str] = frozenset()
+
+    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        return item
 
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         return None
@@ -291,7 +295,8 @@ class MemoryTarget:
         there = replace(
             item, snapshot="", previous=False, version_id=version,
             etag=account.etag(), last_modified=now, headers=headers, size=len(data), created=now,
-            sealed=False, tier=item.tier or "Hot", tier_inferred=not item.tier,
+            sealed=False, tier="Hot" if item.tier_inferred else item.tier or "Hot",
+            tier_inferred=item.tier_inferred or not item.tier,
         )  # fmt: skip
         account.room(container)[item.name] = Blob(there, data)
         account.staged.pop((container, item.name), None)

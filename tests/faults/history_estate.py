@@ -66,6 +66,8 @@ VAULT = ContainerSpec(
     immutability={"days": 30, "locked": True, "allow_appends": True},
     legal_holds=("case2026",),
 )
+COLD = ContainerSpec("cold", blobs=(BlobSpec("tape", lambda: b"t" * 3000, tier="Archive"),))
+WARM = ContainerSpec("warm", blobs=(BlobSpec("later", _text("soon cold"), tier="Cool"),))
 LAKE = ContainerSpec(
     "lake",
     blobs=(
@@ -125,6 +127,7 @@ ESTATE = replace(
                 scopes=("hr", "finance"),
                 static_website={"index_document": "index.html", "error_document404_path": "404.html"},
             ),
+            AccountSpec("plainsource", key_of("plainsource"), containers=(COLD, WARM)),
             AccountSpec("lakesource", key_of("lakesource"), containers=(LAKE,), hierarchical=True),
         ),
     ),

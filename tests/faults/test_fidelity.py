@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -24,7 +25,7 @@ from tasks.progress import Progress
 from tasks.targets import provision_step
 from tests.conftest import ROOT, RunningSandbox, start_sandbox
 from tests.faults.conftest import Mover, opened, sign_in
-from tests.faults.history_estate import ACCOUNT_ID, LIFECYCLE
+from tests.faults.history_estate import ACCOUNT_ID, CUSTOMER_KEY, LIFECYCLE, OTHER_KEY
 from tests.sandbox.tiny_estate import TARGET, key_of
 
 pytestmark = pytest.mark.sandbox
@@ -241,4 +242,72 @@ async def test_a_lock_is_set_only_when_the_settings_say_so(kept: RunningSandbox)
         await there.aclose()
 
 
-__all__ = ["Change"]
+# --- customer-provided keys ---
+
+
+async def test_blobs_under_a_customer_key_are_streamed_with_it_and_never_shown(
+    kept: RunningSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Breaks when the key is not sent, the metadata under it is lost, or a log or row carries it."""
+    caplog.set_level(logging.DEBUG)
+    clear(kept, "plaintarget", "secret")
+    async for mover in mover_of(kept, "plaintarget", versions=False):
+        mover.routes = RouteBook("pull")
+        mover.source.give_keys([CUSTOMER_KEY])
+        rows = await mover.run("secret", overwrite_unknown=True)
+        known = rows[("known", "")]
+        assert (known.outcome, known.route, known.proof) == (Outcome.COPIED, Route.STREAM, ProofLevel.L2)
+        assert rows[("unknown", "")].outcome is Outcome.EXCLUDED and "customer_keys" in rows[("unknown", "")].reason
+        found = await mover.target.head("secret", "known")
+        assert found is not None and dict(found.metadata) == {"who": "clerk"} and not found.customer_key
+        data = b"".join([part async for part in mover.target.read("secret", found)])
+        assert data == b"k" * 5000
+        before = kept.counters()["government"]["blob"]["by_account"]["plaintarget"]["write"]
+        again = await mover.run("secret")
+        assert again[("known", "")].change is Change.SAME
+        assert kept.counters()["government"]["blob"]["by_account"]["plaintarget"]["write"] - before <= 1
+        shown = caplog.text + repr(rows) + repr(vars(mover.source))
+        assert CUSTOMER_KEY not in shown
+
+
+async def test_another_key_opens_nothing(kept: RunningSandbox) -> None:
+    clear(kept, "plaintarget", "secret")
+    async for mover in mover_of(kept, "plaintarget", versions=False):
+        mover.source.give_keys([OTHER_KEY])
+        rows = await mover.run("secret", overwrite_unknown=True)
+        assert rows[("known", "")].outcome is Outcome.EXCLUDED
+        assert rows[("unknown", "")].outcome is Outcome.COPIED
+
+
+# --- archive ---
+
+
+async def test_what_is_rehydrated_is_copied_and_archived_again(kept: RunningSandbox) -> None:
+    """Breaks when the source's tier is touched, or the copy stays in a tier that costs ten times as much."""
+    with service_of(kept, "plainsource", "core.windows.net") as service:
+        blob = service.get_blob_client("cold", "tape")
+        async for mover in mover_of(kept, "plaintarget", source="plainsource", versions=False):
+            rows = await mover.run("cold", rearchive=True, overwrite_unknown=True)
+            assert rows[("tape", "")].outcome is Outcome.EXCLUDED and rows[("tape", "")].tier == "Archive"
+            blob.set_standard_blob_tier("Hot")
+            rows = await mover.run("cold", rearchive=True, overwrite_unknown=True)
+            row = rows[("tape", "")]
+            assert (row.outcome, row.tier) == (Outcome.COPIED, "Archive") and "Archived again" in row.reason
+            found = await mover.target.head("cold", "tape")
+            assert found is not None and found.tier == "Archive"
+            assert (await mover.run("cold", rearchive=True))[("tape", "")].change is Change.SAME
+            blob.set_standard_blob_tier("Archive")
+            assert (await mover.run("cold"))[("tape", "")].change is Change.SAME, "archived again at the source too"
+
+
+async def test_archiving_after_the_copy_is_a_change_of_tier(kept: RunningSandbox) -> None:
+    """Breaks when a blob that is at the target counts as left out, because its source went to the archive since."""
+    with service_of(kept, "plainsource", "core.windows.net") as service:
+        async for mover in mover_of(kept, "plaintarget", source="plainsource", versions=False):
+            await mover.run("warm", overwrite_unknown=True)
+            service.get_blob_client("warm", "later").set_standard_blob_tier("Archive")
+            row = (await mover.run("warm"))[("later", "")]
+            assert (row.outcome, row.change, row.tier) == (Outcome.COPIED, Change.TIER, "Archive")
+            found = await mover.target.head("warm", "later")
+            assert found is not None and found.tier == "Archive"
+            assert (await mover.run("warm"))[("later", "")].change is Change.SAME

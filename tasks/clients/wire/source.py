@@ -3,7 +3,7 @@ lines below refuse whatever is neither GET nor HEAD."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mappings.clouds import Cloud
@@ -62,6 +62,16 @@ class WireSource:
     def versions(self, listed: bool) -> None:
         self.blobs.versions = listed
 
+    @property
+    def keys(self) -> frozenset[str]:
+        return self._desk.keys
+
+    def give_keys(self, keys: Iterable[str]) -> None:
+        self._desk.give_keys(keys)
+
+    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        return await self._desk.unlocked(container, item)
+
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         self.wire.throttled = throttled
         self._desk.listen(throttled)
@@ -81,6 +91,9 @@ class WireSource:
     def read(
         self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[bytes]:
+        if item.customer_key:
+            # Keys stay with the SDK.
+            return self._desk.read(container, item, offset=offset, length=length)
         return self.blobs.read(container, item, offset, length)
 
     async def page_ranges(self, container: str, item: ListedObject) -> Sequence[tuple[int, int]]:
