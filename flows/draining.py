@@ -27,6 +27,7 @@ from tasks.copiers.pace import paces_of
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
 from tasks.evidence_folder import require_folder
+from tasks.external import azcopy_of
 from tasks.ledger.owners import is_alive, own_name
 from tasks.progress import Progress
 from tasks.shardwork import LEASE_SECONDS, ShardWork, carry_out
@@ -61,6 +62,7 @@ def shard_work(bench: Bench, progress: Progress) -> ShardWork:
         clock=now,
         tool_version=version("govlift"),
         paces=paces_of(bench.settings.copy_),
+        azcopy=azcopy_of(bench.settings, bench.environ),
     )
 
 

@@ -28,6 +28,8 @@ class Route(StrEnum):
 
     PULL = "pull"
     STREAM = "stream"
+    AZCOPY = "azcopy"
+    """By AzCopy as an external mover; the content was read and compared afterwards."""
 
 
 class ProofLevel(IntEnum):

@@ -18,6 +18,7 @@ from tasks.carry import Looked, Piece, PrintStore, look
 from tasks.copiers import COPIERS
 from tasks.copiers.journal import FileJournal
 from tasks.copiers.pace import PaceBook
+from tasks.external import AzCopy, Handed, Marking
 from tasks.keeping import carried_tables, part_rows
 from tasks.ledger.refusals import LostLease
 from tasks.manifests import ManifestWriter, manifest_meta, manifest_path
@@ -51,6 +52,8 @@ class ShardWork:
     tool_version: str
     paces: PaceBook = field(default_factory=PaceBook)
     """How much may be in flight at each target account."""
+    azcopy: AzCopy | None = None
+    """Carries new objects, where the settings ask for it."""
     selection: Selection = field(init=False)
     """What the plans of its runs take."""
     prints: PrintStore = field(init=False)
@@ -134,18 +137,29 @@ async def _copy(
             work.progress.add(objects=piece.tally.listed)
             total += piece.tally
             continue
-        total += await COPIERS["blobs"](
+        pace, handed = work.paces.of(target.account), frozenset[str]()
+        if work.azcopy is not None:
+            # Its requests are its own; the hours of the day, and a rest that the service asked for, hold for it too.
+            await pace.enter()
+            pace.leave()
+            handed = await work.azcopy.carry(shard, source, target, rules, journal)
+        mark = Marking(handed, manifest.write)
+        done = await COPIERS["blobs"](
             shard,
             source,
             target,
             part_rows(work.folder, parts, shard.begin, shard.end),
-            manifest.write,
+            mark if handed else manifest.write,
             rules,
             work.routes,
             work.progress,
-            journal=journal,
-            pace=work.paces.of(target.account),
+            journal=Handed(journal, handed) if handed else journal,
+            pace=pace,
         )
+        total += mark.counted(done)
+        if handed:
+            told = {"run": claim.run_id, "shard": shard.id, "given": len(handed), "equal": mark.carried}
+            work.writer.record("azcopy", told | {"copied_anew": mark.recopied}, now=work.clock())
     return total
 
 
