@@ -40,6 +40,7 @@ from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
 from tasks.evidence_folder import mark_folder
 from tasks.ledger.owners import own_name
+from tasks.loglines import told
 from tasks.manifests import changes_in
 from tasks.progress import Progress
 from tasks.proof import Printing, ProofWork, Proved, prove_all
@@ -156,13 +157,13 @@ async def provision_all(bench: Bench, plan: Plan, stages: Stages) -> None:
         except ObjectGone as wrong:
             # Its shards will fail by name; the other containers do not wait for somebody to look.
             writer.move_step(plan.id, step.id, StepState.FAILED, detail=wrong.sentence, now=now())
-            log.warning("provision: %s", wrong.sentence)
+            log.warning("provision: %s", wrong.sentence, extra=told("provision.failed"))
             continue
         except BaseException as wrong:
             writer.move_step(plan.id, step.id, StepState.FAILED, detail=type(wrong).__name__, now=now())
             raise
         writer.move_step(plan.id, step.id, StepState.DONE, detail=done, now=now())
-        log.info("provision: %s", done)
+        log.info("provision: %s", done, extra=told("provision.done"))
 
 
 def role_wait(bench: Bench) -> RoleWait:
@@ -208,7 +209,8 @@ async def probe_all(bench: Bench, run_id: str, shards: list[CopyShard], stages: 
         source, target = shard.source_account, shard.target_account
         if not routes.knows(source, target) and shard.objects:
             sides = bench.source_blobs(source), bench.target_blobs(target)
-            log.info("route: %s", await stages.probe(f"{source}-{target}", shard.container, routes, *sides))
+            found = await stages.probe(f"{source}-{target}", shard.container, routes, *sides)
+            log.info("route: %s", found, extra=told("route.chosen", account=source))
     tell_routes(bench, run_id, own_name("leader"), routes)
 
 
@@ -264,8 +266,8 @@ def summary_of(book: RunBook, bench: Bench) -> dict[str, Any]:
     for record in bench.ledger.reader.shards(book.run_id):
         if record.manifest:
             changes.update(changes_in(bench.folder / record.manifest, carried=record.carried))
-    told = {"run": book.run_id, "state": book.state.value, "detail": book.detail, "changes": dict(changes)}
-    return told | counts(book.tally, seconds) | aftermath(bench, book.run_id)
+    summary = {"run": book.run_id, "state": book.state.value, "detail": book.detail, "changes": dict(changes)}
+    return summary | counts(book.tally, seconds) | aftermath(bench, book.run_id)
 
 
 async def tell(bench: Bench, kind: RunKind, summary: dict[str, Any], stages: Stages) -> None:

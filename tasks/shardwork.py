@@ -21,6 +21,7 @@ from tasks.copiers.pace import PaceBook
 from tasks.external import AzCopy, Handed, Marking
 from tasks.keeping import carried_tables, part_rows
 from tasks.ledger.refusals import LostLease
+from tasks.loglines import about, told
 from tasks.manifests import ManifestWriter, manifest_meta, manifest_path
 from tasks.selection import Selection
 
@@ -70,6 +71,15 @@ async def carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: 
     Raises:
         GovliftError: nothing further can be done in this run (disk full, identity refused, ledger gone).
     """
+    shard = claim.shard
+    with about(run=claim.run_id, shard=shard.id, account=shard.source_account, container=shard.container):
+        tally = await _carry_out(claim, work, source, target)
+        counts = {name: getattr(tally, name) for name in ("listed", "copied", "same", "excluded", "failed", "bytes")}
+        log.debug("shard %s: %s listed", shard.id, tally.listed, extra=told("shard.done", counts=counts))
+    return tally
+
+
+async def _carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: TargetBlobs) -> Tally:
     relative = manifest_path(claim)
     path = work.folder / relative
     rules = work.selection.rules(work.rules, claim)
@@ -169,11 +179,11 @@ def _give_up(claim: Claim, work: ShardWork, wrong: BaseException) -> Tally:
     match wrong:
         case ObjectError():
             reason = f"{shard.source_account}/{shard.container}: {wrong.sentence}"
-            log.warning("shard %s failed: %s", shard.id, wrong.sentence)
+            log.warning("shard %s failed: %s", shard.id, wrong.sentence, extra=told("shard.failed", code=wrong.code))
             work.writer.fail(claim, reason=reason, tally=Tally(), now=work.clock())
             return Tally()
         case LostLease():
-            log.warning("shard %s: another worker has it now", shard.id)
+            log.warning("shard %s: another worker has it now", shard.id, extra=told("shard.lost"))
             return Tally()
         case _:
             # The lease goes back, whatever happened; where even that cannot be written, it runs out by itself.

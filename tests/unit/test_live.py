@@ -1,0 +1,149 @@
+"""A run as it goes on: pace, time left with its interval, workers; one look, many ways to show it."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from flows.standing import standing, standing_lines
+from flows.watching import looks
+from flows.wiring import Bench
+from mappings.forecast import Sample, pace_over, time_left
+from mappings.live import Live, live_to_json, look, samples_of
+from mappings.live_lines import one_line, screen
+from mappings.objects import Tally
+from mappings.plan import CopyShard
+from mappings.runs import RunKind, RunRecord, ShardRecord, WorkerRecord
+from mappings.states import RunState, ShardState
+from tests.unit.test_console import GOOD
+
+T0 = datetime(2026, 3, 1, tzinfo=UTC)
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "docs" / "status.schema.json").read_text("utf-8"))
+
+
+def steady(rate: float, seconds: int = 100, noise: float = 0.0, seed: int = 1) -> list[Sample]:
+    """Looks a second apart at a run of this rate."""
+    drawn, done, series = random.Random(seed), 0.0, [Sample(0.0, 0, 0)]
+    for second in range(1, seconds + 1):
+        done += rate * max(0.0, 1 + noise * drawn.gauss(0, 1))
+        series.append(Sample(float(second), round(done), round(done) * 1000))
+    return series
+
+
+def test_the_time_left_follows_the_rate_and_its_interval_the_noise() -> None:
+    """Mutation that must fail it: an interval that does not depend on how much the pace varies."""
+    calm = time_left(steady(50), objects=5000, bytes=0)
+    wild = time_left(steady(50, noise=0.8), objects=5000, bytes=0)
+    assert calm is not None and wild is not None
+    assert calm.p50 == pytest.approx(100) and calm.p90 == pytest.approx(110), "never narrower than a tenth"
+    assert wild.p90 / wild.p50 > calm.p90 / calm.p50
+
+
+def test_nine_of_ten_runs_end_within_the_interval() -> None:
+    """The P90 means what it says, for a pace whose windows vary independently (200 simulated runs)."""
+    within = 0
+    for seed in range(200):
+        whole = steady(50, seconds=400, noise=1.0, seed=seed)
+        left = time_left(whole[:101], objects=whole[-1].objects - whole[100].objects, bytes=0)
+        assert left is not None
+        within += left.p90 >= 300
+    assert within >= 170
+
+
+def test_of_objects_and_bytes_the_slower_decides() -> None:
+    both = time_left(steady(50), objects=50, bytes=50 * 1000 * 30)
+    assert both is not None and both.p50 == pytest.approx(30)
+
+
+def test_nothing_is_told_where_nothing_is_known() -> None:
+    assert time_left([Sample(0, 0, 0)], objects=1, bytes=0) is None
+    assert time_left([Sample(0, 5, 0), Sample(9, 5, 0)], objects=1, bytes=0) is None, "nothing moved"
+    done = time_left([Sample(0, 5, 0)], objects=0, bytes=0)
+    assert done is not None and done.p90 == 0
+    assert pace_over([Sample(3, 1, 1)], 60) is None
+
+
+def test_the_window_is_the_last_minute_only() -> None:
+    series = [Sample(0, 0, 0), Sample(1000, 10, 0), Sample(1030, 40, 3000), Sample(1060, 70, 6000)]
+    recent = pace_over(series, 60)
+    assert recent is not None and (recent.seconds, recent.objects_per_second) == (60, 1.0)
+
+
+def shard(number: int, state: ShardState, listed: int = 0, failed: int = 0) -> ShardRecord:
+    one = CopyShard("src", "dst", "c", "", None, 100, 1000, number)
+    return ShardRecord(
+        "r", one, state, 1, Tally(listed=listed, copied=listed - failed, failed=failed, bytes=listed * 10)
+    )
+
+
+def worker(number: int, seen: float, **changes: Any) -> WorkerRecord:
+    told = WorkerRecord("r", f"host:{number}@x:0", "host", number, T0, T0 + timedelta(seconds=seen), objects=60,
+                        bytes=600, requests=66, in_flight={"dst": 8}, shards=("shard/src/c/00001",))  # fmt: skip
+    return replace(told, **changes)
+
+
+def sight(kind: RunKind = RunKind.MIGRATE) -> Live:
+    run = RunRecord("r", kind, "p", RunState.RUNNING, T0, None)
+    shards = [shard(0, ShardState.DONE, 90, 2), shard(1, ShardState.LEASED), shard(2, ShardState.PENDING)]
+    workers = [worker(1, 98), worker(2, 40), worker(3, 20, ended=T0 + timedelta(seconds=20), objects=10, bytes=100)]
+    series = samples_of([(T0 + timedelta(seconds=50), 90, 900)], T0)
+    return look(run, shards, workers, series, now=T0 + timedelta(seconds=100))
+
+
+def test_a_look_adds_up_shards_and_workers() -> None:
+    """Mutation that must fail it: taking a silent worker for alive, or its places in flight for taken."""
+    live = sight()
+    assert (live.objects, live.total_objects, live.failed) == (130, 290, 2)
+    assert (live.bytes, live.total_bytes) == (1300, 3000)
+    assert [one.state for one in live.workers] == ["alive", "silent", "ended"]
+    assert live.in_flight == {"dst": 8}
+    assert live.requests_per_object == pytest.approx(198 / 130, abs=1e-3)
+    assert live.mean is not None and live.mean.seconds == 98
+    assert live.left is not None and live.left.p50 > 0
+    assert sight(RunKind.RESYNC).total_bytes is None
+
+
+def test_a_look_is_a_line_a_screen_and_json_as_documented() -> None:
+    told = live_to_json(sight())
+    jsonschema.validate(told, SCHEMA | {"$ref": "#/$defs/running", "properties": {}, "required": [],
+                                        "additionalProperties": True})  # fmt: skip
+    line = one_line(told)
+    for part in ("130/290 objects (44.8%)", "1.3 KiB/2.9 KiB", "1 of 3 workers alive", "left (P50 to P90)", "2 failed"):
+        assert part in line
+    cause = {"title": "Slow", "objects": 2, "shards": 0, "remedy": "Wait."}
+    shown = "\n".join(screen(told, [cause]))
+    assert "silent, seen 60 s ago" in shown and "do: Wait." in shown and "host:3@x:0" not in shown
+
+
+def test_status_is_documented_json_before_during_and_after_a_run(tmp_path: Path) -> None:
+    """Mutation that must fail it: a key that the schema does not have, or `running` of a run that ended."""
+    config = tmp_path / "migration.toml"
+    config.write_text(GOOD, encoding="utf-8")
+    jsonschema.validate(standing(config), SCHEMA)
+    writer, now = Bench(config).ledger.writer, datetime.now(UTC)
+    run = writer.begin_run(RunKind.RESYNC, now=now)
+    writer.open_shards(run, [CopyShard("src", "dst", "c", "", None, 5, 50, 0)], now=now)
+    writer.worker_seen(replace(worker(1, 0), run_id=run, started=now, seen=now))
+    during = standing(config)
+    jsonschema.validate(during, SCHEMA)
+    assert during["running"]["objects"]["total"] == 60 or during["running"]["objects"]["total"] == 5
+    assert any("worker host:1@x:0: alive" in line for line in standing_lines(during))
+    views = looks(Bench(config), 0.0)
+    assert next(views)[0]["run"] == run
+    (claim,) = writer.claim(run, owner="host:1@x:0", most=1, lease_seconds=60, now=now)
+    writer.fail(claim, reason="src/c: gone (ContainerNotFound).", tally=Tally(), now=now)
+    assert next(views)[1][0]["cause"] == "gone"
+    writer.end_run(run, RunState.PARTIAL, tally=Tally(), exit_code=4, detail="", now=now)
+    assert next(views, None) is None
+    after = standing(config)
+    jsonschema.validate(after, SCHEMA)
+    assert after["running"] is None and after["failures"][0]["shards"] == 1
+    assert any("--retry-failed" in line for line in standing_lines(after))
