@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flows.choosing import narrowed_by, option_filters, require_filters, retry_plan, settings_filters
 from flows.expecting import expectation
 from flows.program_gate import require_program, require_regions
-from flows.settling import keep_replayed, known_details
+from flows.settling import archived, keep_replayed, known_details
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput
 from mappings.expected import expectation_lines, expectation_to_json
@@ -59,7 +59,7 @@ def told(bench: Bench, plan: Plan) -> tuple[list[str], Any]:
     """A plan and what carrying it out is expected to take, as lines and as JSON."""
     expected = expectation(bench, plan)
     as_json = {"id": plan.id} | json.loads(plan_to_json(plan)) | {"expected": expectation_to_json(expected)}
-    return [*explain(plan), *expectation_lines(expected)], as_json
+    return [*explain(plan), *archived(bench, plan), *expectation_lines(expected)], as_json
 
 
 def names_of(reader: LedgerReader) -> dict[str, str]:

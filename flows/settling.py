@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from flows.wiring import VERSIONS, Bench, now
 from mappings.account_settings import AccountDetails
+from mappings.archive import archive_lines
 from mappings.codec import compact_json, decode
 from mappings.errors import GovliftError
-from mappings.plan import FinishAccount, Plan, ProtectContainer, SetAccount
+from mappings.plan import CreateContainer, FinishAccount, Plan, ProtectContainer, SetAccount
 from mappings.states import StepState
 from tasks.account_settings import finish_account, read_account, set_account
 from tasks.clients.blobs_account import BlobAccount
@@ -105,3 +106,13 @@ def keep_replayed(bench: Bench, plan: Plan) -> None:
     """Tell the workers, by the ledger, which accounts have their previous versions copied."""
     steps = [step for step in plan.steps if isinstance(step, SetAccount) and step.replay_versions]
     bench.ledger.writer.record(VERSIONS, {step.source_account: step.account for step in steps}, now=now())
+
+
+def archived(bench: Bench, plan: Plan) -> list[str]:
+    """What the plan's reader has to know of archived blobs in the containers that it copies."""
+    assessment = bench.ledger.reader.assessment()
+    if assessment is None:
+        return list[str]()
+    copied = {(step.source_account, step.name) for step in plan.steps if isinstance(step, CreateContainer)}
+    surveys = [one for one in assessment.inventory.containers if (one.account, one.container) in copied]
+    return archive_lines(surveys, bench.settings.copy_.archive)
