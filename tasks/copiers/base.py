@@ -36,8 +36,10 @@ class SourceBlobs(Protocol):
     versions: bool
     """Whether `objects` lists previous versions too; set where the plan has their history replayed."""
 
-    keys: frozenset[str]
-    """SHA-256 (Base64) of the customer-provided keys that this client has."""
+    @property
+    def keys(self) -> frozenset[str]:
+        """SHA-256 (Base64) of the customer-provided keys that this client has."""
+        ...
 
     async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
         """`item` with its metadata, which a listing does not tell of blobs under a customer-provided key."""

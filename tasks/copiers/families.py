@@ -107,8 +107,9 @@ async def settle_family(family: Family, bench: Bench, *, begun: bool) -> list[Ev
     """Rows of one name, in key order: one for each listed entry, and those that report deletions and extras."""
     sides = _sides(family)
     if sides.base is not None and sides.base.customer_key and not bench.rules.left_out(sides.base):
-        if (row := _unmoved(sides)) is not None and (row.proof or 0) >= bench.rules.proof and not sides.earlier:
-            return [rows.kept(row), *_reported(sides, begun)]
+        stands = _unmoved(sides)
+        if stands is not None and (stands.proof or 0) >= bench.rules.proof and not sides.earlier:
+            return [rows.kept(stands), *_reported(sides, begun)]
         try:
             sides.base = await bench.source.unlocked(bench.container, sides.base)
         except ObjectError as wrong:
