@@ -8,7 +8,7 @@ AUDITOR := tests/accessibility/node_modules/.ready
 UV := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types layers unit bench format lock clean
+.PHONY: help setup demo scale-demo test check lint types layers unit bench format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: setup ## migrate the sample customer between two local clouds; report in build/demo
 	@$(BIN)/govlift demo --dir build/demo
+
+scale-demo: setup ## one migration on several workers with PostgreSQL and Prefect; one is killed, one joins
+	@$(BIN)/python -m flows.scaledemo build/scale-demo
 
 test: setup $(ORACLE) $(AUDITOR) ## every test, with Azurite as the oracle and the report in Chromium
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests

@@ -232,6 +232,7 @@ def offer(
 app.command()(copying.plan)
 app.command()(copying.migrate)
 app.command()(copying.resync)
+app.command()(copying.worker)
 app.command()(copying.verify)
 app.command()(copying.cutover)
 app.command()(copying.status)

@@ -151,6 +151,19 @@ def _tell_aftermath(summary: Mapping[str, Any]) -> None:
 
 
 @command
+def worker(
+    run: Annotated[str, typer.Argument(help="Id of the run; the one that is copying now by default.")] = "",
+    config: Config = HERE,
+    verbose: Verbose = False,
+) -> None:
+    """Help a run that is copying, from this or another machine; Ctrl-C or SIGTERM removes the worker again."""
+    start(verbose=verbose)
+    from flows.mover import join
+
+    leave(join(config, run))
+
+
+@command
 def verify(
     config: Config = HERE,
     level: Annotated[str, typer.Option(help="L0 size, L1 pin, L2 CRC64 at both ends, L3 SHA-256 of both ends.")] = "L2",
