@@ -3,17 +3,72 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from mappings.errors import ObjectError
 from mappings.model import ContainerSurvey
+from mappings.objects import ListedObject
 
 R = TypeVar("R")
 
 SHARD_BYTES = 64 * 1024**3
 """A shard of few big blobs ends here; at 100 MB/s that is some eleven minutes of work."""
+
+
+PAGE = 5000
+"""Most entries of one List Blobs page (REST, "List Blobs")."""
+_SPARE = 250
+"""Entries that a shard of whole pages stays below them, so that it may grow a little without one more request."""
+
+
+def shard_size(objects: int) -> int:
+    """Entries of a shard that is to have about `objects`: large ones end just before a page of the listing does.
+
+    The listing of a shard ends with the first name behind it. With exactly whole pages that name would be on another.
+    """
+    return max(1, round(objects / PAGE)) * PAGE - _SPARE if objects >= PAGE else objects
+
+
+@dataclass(slots=True)
+class Segment:
+    """Some neighbouring entries, added up."""
+
+    name: str
+    objects: int = 0
+    bytes: int = 0
+
+
+class Segments:
+    """The listing of one range, added up in pieces of which shards are made later; memory grows with pieces.
+
+    Args:
+        shard_objects: entries of a shard, about; a piece is a hundredth of it.
+    """
+
+    def __init__(self, shard_objects: int, shard_bytes: int = SHARD_BYTES) -> None:
+        self._most_objects, self._most_bytes = max(1, shard_objects // 100), max(1, shard_bytes // 100)
+        self.pieces: list[Segment] = []
+        self.types: Counter[str] = Counter()
+        self.tiers: Counter[str] = Counter()
+        self.snapshots = 0
+        self._name: str | None = None
+
+    def add(self, entries: Sequence[ListedObject]) -> None:
+        """Count entries, in order."""
+        piece = self.pieces[-1] if self.pieces else None
+        for item in entries:
+            full = piece is None or piece.objects >= self._most_objects or piece.bytes >= self._most_bytes
+            if piece is None or (full and item.name != self._name):
+                piece = Segment(item.name)
+                self.pieces.append(piece)
+            piece.objects += 1
+            piece.bytes += item.size
+            self._name = item.name
+        self.types.update(item.blob_type.value for item in entries)
+        self.tiers.update(item.tier for item in entries if item.tier)
+        self.snapshots += sum(1 for item in entries if item.snapshot)
 
 
 class Cutter:
@@ -64,6 +119,26 @@ class Cutter:
             self._types[str(blob_type)] += 1
         if tier:
             self._tiers[tier] += 1
+
+    def take(self, segments: Segments) -> None:
+        """Count the pieces of a range that lies behind everything added before; cuts lie between pieces only."""
+        for piece in segments.pieces:
+            if self._name is not None and not self._name < piece.name:
+                raise ObjectError(
+                    f'The listing of {self._account}/{self._container} gave "{piece.name}" after "{self._name}".',
+                    code="BrokenListing",
+                )
+            objects, size = self._objects[-1], self._bytes[-1]
+            if objects and (objects + piece.objects > self._most_objects or size >= self._most_bytes):
+                self._cuts.append(piece.name)
+                self._objects.append(0)
+                self._bytes.append(0)
+            self._name = piece.name
+            self._objects[-1] += piece.objects
+            self._bytes[-1] += piece.bytes
+        self._snapshots += segments.snapshots
+        self._types.update(segments.types)
+        self._tiers.update(segments.tiers)
 
     def survey(self, *, public_access: str = "") -> ContainerSurvey:
         """What was counted. `public_access` is the container's own setting: "", "blob" or "container"."""

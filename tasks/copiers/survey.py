@@ -2,53 +2,82 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from mappings.errors import GovliftError, ObjectError
 from mappings.model import ContainerSurvey, Gap
-from mappings.shards import Cutter
-from mappings.traits import Traits
+from mappings.objects import ListedObject
+from mappings.shards import Cutter, Segments, shard_size
+from mappings.traits import Traits, added
 from tasks.copiers.base import SourceBlobs
-from tasks.copiers.march import ascending
+from tasks.copiers.ranges import fold_listing
 
+AT_ONCE = 4
+"""Containers of one account that are listed at once; most are small, and cost one request each."""
 _REMEDY = "Give the source identity Storage Blob Data Reader on the account, or let it through the account's firewall."
 
 
 async def survey_account(
     source: SourceBlobs, account: str, shard_objects: int
 ) -> tuple[list[ContainerSurvey], list[Gap]]:
-    """List every container of `account` once, in flat memory.
+    """List every container of `account` once, several at a time, in flat memory.
 
     A container whose listing fails or breaks off is a gap and has no survey: part of a listing is not one.
 
     Args:
         shard_objects: entries per shard, about.
     """
-    surveys: list[ContainerSurvey] = []
+    surveys: dict[str, ContainerSurvey] = {}
     gaps: list[Gap] = []
-    try:
-        async for container in source.containers():
-            try:
-                surveys.append(await survey_container(source, account, container, shard_objects))
-            except (ObjectError, GovliftError) as wrong:
-                gaps.append(_gap(f"{account}/{container}", "the blobs of this container", wrong))
-    except (ObjectError, GovliftError) as wrong:
-        gaps.append(_gap(account, "the containers of this account, or those behind the last one surveyed", wrong))
-    return surveys, gaps
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(container: str) -> None:
+        try:
+            surveys[container] = await survey_container(source, account, container, shard_objects)
+        except (ObjectError, GovliftError) as wrong:
+            gaps.append(_gap(f"{account}/{container}", "the blobs of this container", wrong))
+        finally:
+            gate.release()
+
+    names: list[str] = []
+    async with asyncio.TaskGroup() as group:
+        try:
+            async for container in source.containers():
+                await gate.acquire()
+                names.append(container)
+                group.create_task(one(container))
+        except (ObjectError, GovliftError) as wrong:
+            gaps.append(_gap(account, "the containers of this account, or those behind the last one surveyed", wrong))
+    return [surveys[name] for name in names if name in surveys], sorted(gaps, key=lambda gap: gap.scope)
+
+
+class _Counted:
+    """What is kept of one range of a container's listing."""
+
+    def __init__(self, shard_objects: int) -> None:
+        self.segments, self.traits = Segments(shard_objects), Traits()
+
+    def add(self, entries: list[ListedObject]) -> None:
+        self.segments.add(entries)
+        for item in entries:
+            self.traits.add(item)
 
 
 async def survey_container(source: SourceBlobs, account: str, container: str, shard_objects: int) -> ContainerSurvey:
-    """List one container.
+    """List one container, large ones by several ranges at once.
 
     Raises:
         ObjectError, GovliftError: it could not be listed to its end, in order.
     """
     settings = await source.container_settings(container)
-    cutter, kinds = Cutter(account, container, shard_objects=shard_objects), Traits()
-    async for item in ascending(source.objects(container), f"{account}/{container}"):
-        kinds.add(item)
-        cutter.add(item.name, item.size, item.blob_type.value, item.tier, bool(item.snapshot))
-    return replace(cutter.survey(public_access=settings.public_access), traits=kinds.counts())
+    size = shard_size(shard_objects)
+    cutter = Cutter(account, container, shard_objects=size)
+    parts = await fold_listing(source, container, f"{account}/{container}", lambda: _Counted(size))
+    for part in parts:
+        cutter.take(part.segments)
+    survey = cutter.survey(public_access=settings.public_access)
+    return replace(survey, traits=added(part.traits.counts() for part in parts))
 
 
 def _gap(scope: str, what: str, wrong: ObjectError | GovliftError) -> Gap:
