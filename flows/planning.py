@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tasks.ledger import LedgerReader
 
 
-def make(config: Path, chosen: Mapping[str, Any]) -> tuple[Plan, list[str], Any]:
+def make(config: Path, chosen: Mapping[str, Any] | None = None) -> tuple[Plan, list[str], Any]:
     """Make the plan from the newest assessment, save it, and explain it.
 
     Args:
@@ -48,7 +48,7 @@ def make(config: Path, chosen: Mapping[str, Any]) -> tuple[Plan, list[str], Any]
     details = known_details(bench)
     plan = make_plan(assessment, bench.settings, names, now=now(), guard=name_guard(bench.settings), details=details)
     plan = narrowed_by(bench, plan, settings_filters(bench))
-    plan = narrowed_by(bench, plan, option_filters(bench, chosen))
+    plan = narrowed_by(bench, plan, option_filters(bench, chosen or {}))
     require_regions(bench, plan, "plan")
     bench.ledger.writer.save_plan(plan, now=now())
     keep_replayed(bench, plan)
