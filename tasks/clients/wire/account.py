@@ -16,7 +16,6 @@ from mappings.objects import BlobType, HttpHeaders, ListedObject, Written
 from tasks.clients.crc64 import crc64, from_bytes
 from tasks.clients.errors import Sent
 from tasks.clients.listing import parse_page
-from tasks.clients.wire import answers
 from tasks.clients.wire.answers import Reply
 from tasks.clients.wire.caller import Caller
 from tasks.clients.wire.heads import etag_line, query
@@ -147,8 +146,8 @@ class WireAccount:
             return await self._get(container, item, start, length)
         data = reply.body
         if by_crc:
-            told = reply.get(answers.CRC64)
-            return data, not told or from_bytes(a2b_base64(told)) == crc64(data)
+            said = reply.raw(b"x-ms-content-crc64")
+            return data, not said or from_bytes(a2b_base64(said)) == crc64(data)
         # Only an answer to a range carries the MD5 of its own bytes; beside a whole blob stands the stored label.
         told = reply.named("content-md5") if reply.named("content-range") else ""
         return data, not told or a2b_base64(told) == hashlib.md5(data, usedforsecurity=False).digest()
@@ -205,13 +204,13 @@ def written_by(reply: Reply, *, content: bool = True) -> Written:
     Args:
         content: the CRC64 of this answer is that of content, not e.g. of a block list.
     """
-    crc = reply.get(answers.CRC64) if content else ""
+    crc = reply.raw(b"x-ms-content-crc64") if content else None
     return Written(
-        etag=reply.get(answers.ETAG),
-        last_modified=_time(reply.get(answers.LAST_MODIFIED)),
+        etag=reply.named("etag"),
+        last_modified=_time(reply.named("last-modified")),
         crc64=a2b_base64(crc) if crc else None,
-        request_id=reply.get(answers.REQUEST_ID),
-        version_id=reply.get(answers.VERSION_ID),
+        request_id=reply.named("x-ms-request-id"),
+        version_id=reply.named("x-ms-version-id"),
     )
 
 

@@ -6,6 +6,7 @@ lines, no bare line feeds, and a success always says where it ends.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 LONGEST_HEAD = 64 * 1024
@@ -13,14 +14,8 @@ _LONGEST_CHUNK_LINE = 1024
 _BARE = frozenset({204, 304})
 """Answers that never have a body."""
 
-ETAG = b"\r\netag:"
-LAST_MODIFIED = b"\r\nlast-modified:"
-REQUEST_ID = b"\r\nx-ms-request-id:"
-VERSION_ID = b"\r\nx-ms-version-id:"
-CRC64 = b"\r\nx-ms-content-crc64:"
-_LENGTH = b"\r\ncontent-length:"
-_CODING = b"\r\ntransfer-encoding:"
-_CONNECTION = b"\r\nconnection:"
+_ONCE = (b"content-length", b"transfer-encoding", b"connection")
+"""Headers about the message itself; two of one kind could be read in two ways."""
 
 
 class Broken(Exception):
@@ -30,40 +25,43 @@ class Broken(Exception):
 class Reply:
     """One answer: status, headers, body."""
 
-    __slots__ = ("_head", "_lowered", "body", "status")
+    __slots__ = ("_lines", "_named", "_old", "body", "status")
 
-    def __init__(self, status: int, head: bytes, lowered: bytes) -> None:
+    def __init__(self, status: int, head: bytes) -> None:
         self.status = status
         self.body: bytes = b""
         """A large one is a bytearray that nobody else holds, which every reader of bytes takes."""
-        self._head, self._lowered = head, lowered
+        self._old = head[7:8] == b"0"
+        # A folded line has no colon, or a name that begins with a space; either could hide a header.
+        self._lines = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
+        self._named = {name.lower(): value.strip(b" \t") for name, _, value in self._lines}
+        if b"\r\n " in head or b"\r\n\t" in head or b"" in self._named:
+            raise Broken("a folded header, or one without a name")
+        if len(self._named) != len(self._lines):
+            names = [name.lower() for name, _, _ in self._lines]
+            if any(names.count(name) > 1 for name in _ONCE):
+                raise Broken("two headers that contradict each other")
 
-    def get(self, key: bytes) -> str:
-        """One header, "" where it is absent. `key` as the constants above: CR LF, name in lower case, colon."""
-        at = self._lowered.find(key)
-        if at < 0:
-            return ""
-        at += len(key)
-        end = self._head.find(b"\r\n", at)
-        return text_of(self._head[at:end].strip(b" \t"))
+    def raw(self, name: bytes) -> bytes | None:
+        """One header by its name in lower case; None where it is absent."""
+        return self._named.get(name)
 
     def named(self, name: str) -> str:
-        """One header by its name in lower case."""
-        return self.get(b"\r\n" + name.encode("ascii") + b":")
+        """One header by its name in lower case, "" where it is absent."""
+        value = self._named.get(name.encode("ascii"))
+        return text_of(value) if value else ""
 
     def headers(self) -> list[tuple[str, str]]:
         """All headers in order, names as they were sent."""
-        found = []
-        for line in self._head.split(b"\r\n")[1:]:
-            name, colon, value = line.partition(b":")
-            if colon:
-                found.append((name.decode("latin-1"), text_of(value.strip(b" \t"))))
-        return found
+        return [(name.decode("latin-1"), text_of(value.strip(b" \t"))) for name, _, value in self._lines]
 
     @property
     def keeps_open(self) -> bool:
-        said = self.get(_CONNECTION).lower()
-        return "close" not in said and (self._head[7:8] == b"1" or "keep-alive" in said)
+        said = self._named.get(b"connection")
+        if said is None:
+            return not self._old
+        said = said.lower()
+        return b"close" not in said and (not self._old or b"keep-alive" in said)
 
 
 def text_of(raw: bytes) -> str:
@@ -107,7 +105,8 @@ class AnswerReader:
         self.room: memoryview | None = None
         """Where the next bytes of a body of known length go directly; then `filled` is to be called, else `feed`."""
         self._bodiless, self._most = bodiless, most
-        self._stage = self._head
+        # A plain function: a bound method would make a cycle, and bodies would wait for the garbage collector.
+        self._stage: Callable[[AnswerReader, bytearray, int], int] = AnswerReader._head
         self._held = bytearray()
         self._target = self._chunks = bytearray()
         self._need = self._filled = 0
@@ -127,7 +126,7 @@ class AnswerReader:
         if self._held:
             self._held += memoryview(data)[:end]
             data, end = self._held, len(self._held)
-        used = self._stage(data, end)
+        used = self._stage(self, data, end)
         if data is self._held:
             del data[:used]
         elif used < end:
@@ -145,7 +144,7 @@ class AnswerReader:
 
     def ended(self) -> bool:
         """The other side closed. Whether that was the end of the answer."""
-        if self._stage == self._until_close and not self.done:
+        if self._stage is AnswerReader._until_close and not self.done:
             self._finish(self._chunks)
         return self.done
 
@@ -159,11 +158,11 @@ class AnswerReader:
             return 0
         if place > LONGEST_HEAD:
             raise Broken(f"headers of more than {LONGEST_HEAD} bytes")
-        head = bytes(memoryview(data)[: place + 2])
+        head = bytes(memoryview(data)[:place])
         place += 4
         if head[:7] != b"HTTP/1." or head[7:9] not in (b"1 ", b"0 ") or not head[9:12].isdigit():
             raise Broken("no HTTP/1.1 answer")
-        if head[12:13] not in (b" ", b"\r") or head.count(b"\n") != head.count(b"\r\n"):
+        if head[12:13] not in (b" ", b"\r", b"") or head.count(b"\n") != head.count(b"\r\n"):
             raise Broken("an ill-formed status line or header")
         status = int(head[9:12])
         if status < 200:
@@ -172,33 +171,28 @@ class AnswerReader:
             # 100 Continue and its like only announce the answer.
             rest = self._head(bytearray(memoryview(data)[place:end]), end - place)
             return place + rest
-        lowered = head.lower()
-        self.reply = Reply(status, head, lowered)
-        return place + self._begin_body(lowered, data, place, end)
+        self.reply = reply = Reply(status, head)
+        return place + self._begin_body(reply, data, place, end)
 
-    def _begin_body(self, lowered: bytes, data: bytearray, place: int, end: int) -> int:
+    def _begin_body(self, reply: Reply, data: bytearray, place: int, end: int) -> int:
         """Find out how the body is framed, and take what of it is there."""
-        reply = cast(Reply, self.reply)
-        if b"\r\n " in lowered or b"\r\n\t" in lowered:
-            raise Broken("a folded header")
         if self._bodiless or reply.status in _BARE:
             self._finish(b"")
             return 0
-        at = lowered.find(_LENGTH)
-        if _CODING in lowered:
-            if at >= 0 or reply.get(_CODING).lower() != "chunked":
+        length, coding = reply.raw(b"content-length"), reply.raw(b"transfer-encoding")
+        if coding is not None:
+            if length is not None or coding.lower() != b"chunked":
                 raise Broken("a body that is framed in an unknown way, or in two")
-            self._stage = self._chunk
-            return self._chunk_rest(data, place, end)
-        if at < 0:
+            self._stage = AnswerReader._chunk
+            return self._chunk(bytearray(memoryview(data)[place:end]), end - place)
+        if length is None:
             if reply.status < 300:
                 raise Broken("a success that does not say where it ends")
-            self._stage = self._until_close
+            self._stage = AnswerReader._until_close
             return self._until_close(bytearray(memoryview(data)[place:end]), end - place)
-        said = lowered[at + len(_LENGTH) : lowered.find(b"\r\n", at + 2)].strip(b" \t")
-        if not said.isdigit() or lowered.find(_LENGTH, at + 2) >= 0:
-            raise Broken("an ill-formed Content-Length, or two")
-        return self._begin_sized(int(said), data, place, end)
+        if not length.isdigit() or len(length) > 18:
+            raise Broken("an ill-formed Content-Length")
+        return self._begin_sized(int(length), data, place, end)
 
     def _begin_sized(self, need: int, data: bytearray, place: int, end: int) -> int:
         if need > self._most:
@@ -213,9 +207,6 @@ class AnswerReader:
         self.room = room[here:]
         return here
 
-    def _chunk_rest(self, data: bytearray, place: int, end: int) -> int:
-        return self._chunk(bytearray(memoryview(data)[place:end]), end - place)
-
     def _chunk(self, data: bytearray, end: int) -> int:
         """Whole chunks; `size [;extension] CRLF bytes CRLF`, a size of 0 before the trailers."""
         at = 0
@@ -228,8 +219,8 @@ class AnswerReader:
             said = bytes(data[at:line]).partition(b";")[0].strip(b" \t")
             size = _hexadecimal(said)
             if size == 0:
-                self._stage = self._trailers
-                return line + self._trailers_from(data, line, end)
+                self._stage = AnswerReader._trailers
+                return line + self._trailers(bytearray(memoryview(data)[line:end]), end - line)
             if len(self._chunks) + size > self._most:
                 raise Broken(f"a body of more than the {self._most} bytes that were expected")
             stop = line + 2 + size
@@ -239,9 +230,6 @@ class AnswerReader:
                 raise Broken("a chunk that is longer than it says")
             self._chunks += memoryview(data)[line + 2 : stop]
             at = stop + 2
-
-    def _trailers_from(self, data: bytearray, line: int, end: int) -> int:
-        return self._trailers(bytearray(memoryview(data)[line:end]), end - line)
 
     def _trailers(self, data: bytearray, end: int) -> int:
         """From the CR LF of the last chunk's size on."""

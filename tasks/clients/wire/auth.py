@@ -26,11 +26,14 @@ _EARLY = 300.0
 
 
 class Signer(Protocol):
-    """Signs requests. `steady` is what it adds to each of them, where that is always the same."""
+    """Signs requests: by lines that all of them share for a while, or each by its own."""
 
     async def steady(self) -> str:
         """Header lines for each request, good until they are `stale`."""
         ...
+
+    each: bool
+    """Whether requests are signed one by one, by `sign`."""
 
     @property
     def stale(self) -> bool: ...
@@ -46,6 +49,8 @@ class Signer(Protocol):
 
 class BearerSigner:
     """Entra token of one session, kept until it is to be renewed."""
+
+    each = False
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -93,7 +98,7 @@ _SIGNED = (
 class KeySigner:
     """Signs each request with an account key."""
 
-    stale = False
+    each, stale = True, False
 
     def __init__(self, account: str, key: str) -> None:
         self._account, self._key = account, base64.b64decode(key)

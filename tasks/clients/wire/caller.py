@@ -20,7 +20,7 @@ from tasks.clients.session import HostGuard
 from tasks.clients.wire.answers import Reply
 from tasks.clients.wire.auth import Signer
 from tasks.clients.wire.dial import Dialer
-from tasks.clients.wire.heads import quoted
+from tasks.clients.wire.heads import folder, quoted
 from tasks.clients.wire.line import Lost, Yard
 from tasks.clients.wire.pool import Pool
 
@@ -30,6 +30,7 @@ SMALL = 1024 * 1024
 """Most bytes of an answer whose body matters little."""
 _MOST_LINES = 1024
 _SENT = Sent()
+_READS = frozenset({"GET", "HEAD"})
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
 
@@ -100,19 +101,29 @@ class Caller:
             ObjectError: the answer is 300 or more, or there is none after all tries.
             GovliftError: the sign-in, the certificate or the proxy refused, or the host is of another cloud.
         """
-        path = f"/{quoted(container)}/{quoted(name)}" if name else f"/{quoted(container)}"
+        path = f"{folder(container)}/{quoted(name)}" if name else folder(container)
         target = f"{method} {path}?{query}" if query else f"{method} {path}"
-        if method != "GET":
-            headers = f"{headers}Content-Length: {len(body)}\r\n" if method != "HEAD" else headers
+        reads = method in _READS
+        if not reads:
+            headers = f"{headers}Content-Length: {len(body)}\r\n"
+        signer, bodiless = self._signer, method == "HEAD"
         tries, renewed = 0, False
+        if self._reads_only and not reads:
+            self._guard.check(method, self.cloud.blob_endpoint(self.account) + path)
         while True:
             version = self.spoken.current
             tries += 1
             try:
-                fixed = await self._steady(method, version)
-                signed = self._signer.sign(method, path, query, f"{headers}x-ms-version: {version}\r\n", len(body))
-                head = f"{target} HTTP/1.1\r\n{fixed}{signed}{headers}\r\n".encode()
-                reply = await self._send(method, head, body, most, patience)
+                if self._fixed_for != (version, self.cloud) or signer.stale:
+                    await self._renew(version)
+                if signer.each:
+                    told = f"{headers}x-ms-version: {version}\r\n"
+                    signed = headers + signer.sign(method, path, query, told, len(body))
+                else:
+                    signed = headers
+                head = f"{target} HTTP/1.1\r\n{self._fixed}{signed}\r\n".encode()
+                self.requests += 1
+                reply = await (self._pool or self._open()).ask(head, body, reads, bodiless, most, patience)
             except Lost as lost:
                 if tries >= TRIES:
                     raise self._no_answer(lost, doing, container, name) from None
@@ -137,28 +148,22 @@ class Caller:
         """How an object is named in a sentence."""
         return f"{self.account}/{container}/{name}" if name else f"{self.account}/{container}"
 
-    async def _steady(self, method: str, version: str) -> str:
+    async def _renew(self, version: str) -> None:
         """The header lines that all requests share; the guard is asked before a token is."""
-        if self._fixed_for != (version, self.cloud) or self._signer.stale:
-            endpoint = self.cloud.blob_endpoint(self.account)
-            self._guard.check("GET", endpoint)
-            host = endpoint.removeprefix("https://")
-            signed = await self._signer.steady()
-            self._fixed = f"Host: {host}\r\nUser-Agent: {_ourselves()}\r\nx-ms-version: {version}\r\n{signed}"
-            self._fixed_for = (version, self.cloud)
-        if self._reads_only and method not in ("GET", "HEAD"):
-            self._guard.check(method, self.cloud.blob_endpoint(self.account))
-        return self._fixed
+        cloud = self.cloud
+        endpoint = cloud.blob_endpoint(self.account)
+        self._guard.check("GET", endpoint)
+        signed = await self._signer.steady()
+        host = endpoint.removeprefix("https://")
+        self._fixed = f"Host: {host}\r\nUser-Agent: {_ourselves()}\r\nx-ms-version: {version}\r\n{signed}"
+        self._fixed_for = (version, cloud)
 
-    async def _send(self, method: str, head: bytes, body: bytes | memoryview, most: int, patience: float) -> Reply:
-        if self._pool is None:
-            loop = asyncio.get_running_loop()
-            self._yard = Yard(loop, self._threads)
-            host = self.cloud.blob_endpoint(self.account).removeprefix("https://")
-            self._pool = Pool(loop, Dialer(self._yard, host), most=_MOST_LINES, reads_only=self._reads_only)
-        self.requests += 1
-        safe = method in ("GET", "HEAD")
-        return await self._pool.ask(head, body, safe=safe, bodiless=method == "HEAD", most=most, patience=patience)
+    def _open(self) -> Pool:
+        loop = asyncio.get_running_loop()
+        self._yard = Yard(loop, self._threads)
+        host = self.cloud.blob_endpoint(self.account).removeprefix("https://")
+        self._pool = Pool(loop, Dialer(self._yard, host), most=_MOST_LINES, reads_only=self._reads_only)
+        return self._pool
 
     def _no_answer(self, lost: Lost, doing: str, container: str, name: str) -> ObjectError:
         code = "BrokenOff" if lost.heard else "NoAnswer"

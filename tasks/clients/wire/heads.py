@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -18,7 +19,6 @@ from mappings.objects import HttpHeaders, ListedObject
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
 _SENDABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*").fullmatch
 _TOKEN = re.compile(r"[A-Za-z0-9_.!#$%&'*+^`|~-]+").fullmatch
-_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"|\*').fullmatch
 NOT_SENDABLE = "HeaderNotSendable"
 
 
@@ -32,28 +32,32 @@ def query(text: str) -> str:
     return quote(text, safe="")
 
 
-def path_of(container: str, name: str) -> str:
-    return f"/{quoted(container)}/{quoted(name)}"
+@lru_cache(maxsize=4096)
+def folder(container: str) -> str:
+    """A container as a path begins."""
+    return f"/{quoted(container)}"
 
 
 def line(name: str, value: str) -> str:
-    """One header with its line end.
+    """One header with its line end; `name` is one of ours.
 
     Raises:
         ObjectRefused: HTTP cannot carry it as it is, e.g. a line break in it or letters beyond Latin-1.
     """
-    if not _SENDABLE(value) or not _TOKEN(name):
-        which = f'the name "{ascii(name)[1:-1]}"' if not _TOKEN(name) else f"the value of {name}"
-        raise ObjectRefused(
-            f"HTTP headers cannot carry {which}: {ascii(value)[1:61]}. Change it at the source, or exclude the blob.",
-            code=NOT_SENDABLE,
-        )
+    if not _SENDABLE(value):
+        raise _not_sendable(f"the value of {name}: {ascii(value)[1:61]}")
     return f"{name}: {value}\r\n"
+
+
+def _not_sendable(what: str) -> ObjectRefused:
+    return ObjectRefused(
+        f"HTTP headers cannot carry {what}. Change it at the source, or exclude the blob.", code=NOT_SENDABLE
+    )
 
 
 def etag_line(name: str, etag: str) -> str:
     """A condition. ETags come from listings and answers; one of another form would be no condition at all."""
-    if not _ETAG(etag):
+    if not (etag[:1] == '"' and etag[-1:] == '"' and len(etag) > 1 and etag.isascii() and etag.isprintable()):
         raise ObjectRefused(f"{ascii(etag)[1:61]} is no ETag, so nothing can be pinned by it.", code=NOT_SENDABLE)
     return f"{name}: {etag}\r\n"
 
@@ -86,6 +90,9 @@ def stored_headers(headers: HttpHeaders) -> str:
 
 
 def metadata_lines(metadata: Mapping[str, str]) -> str:
+    for name in metadata:
+        if not _TOKEN(name):
+            raise _not_sendable(f"the metadata name {ascii(name)[:60]}")
     return "".join([line(f"x-ms-meta-{name}", value) for name, value in metadata.items()])
 
 

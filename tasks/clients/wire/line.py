@@ -126,8 +126,7 @@ class Line:
         self._sent = False
         try:
             if len(body) < BIG:
-                self._rest = memoryview(b"".join((head, body)) if body else head)
-                self._push()
+                self._send_small(b"".join((head, body)) if body else head)
             else:
                 self._rest = memoryview(head)
                 self._push()
@@ -137,6 +136,16 @@ class Line:
         except (OSError, ssl.SSLError) as wrong:
             self._broke(wrong)
         return waiter
+
+    def _send_small(self, data: bytes) -> None:
+        """The common case, without detours: all goes out at once."""
+        at = self._tls.write(data)
+        if at < len(data):
+            self._rest = memoryview(data)[at:]
+            self._encipher()
+        else:
+            self._enciphered = memoryview(self._out.read())
+        self._push()
 
     def drop(self, why: str = "given up") -> None:
         """Close at once, whatever is under way."""

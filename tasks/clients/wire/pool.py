@@ -40,7 +40,7 @@ class Pool:
         self._reads_only = reads_only
 
     async def ask(
-        self, head: bytes, body: bytes | memoryview, *, safe: bool, bodiless: bool, most: int, patience: float
+        self, head: bytes, body: bytes | memoryview, safe: bool, bodiless: bool, most: int, patience: float
     ) -> Reply:
         """One request, and its answer.
 
@@ -49,6 +49,7 @@ class Pool:
 
         Args:
             safe: the request changes nothing.
+            bodiless: the answer has no body, whatever its headers say (HEAD).
             most: bytes that the answer's body may have.
             patience: seconds without a byte after which it is given up.
 
@@ -62,30 +63,27 @@ class Pool:
                 "A request that is neither GET nor HEAD was to be sent to the source, which is only ever read.",
                 next_step="This is a defect of govlift: report it with this sentence.",
             )
-        line = await self._take()
-        reused = line.used > 0
-        try:
-            return await self._on(line, head, body, bodiless, most, patience)
-        except Lost as lost:
-            if not reused or lost.heard or not (safe or lost.unsent):
+        again = False
+        while True:
+            line = await self._take(new=again)
+            reused = line.used > 0
+            reader = AnswerReader(bodiless=bodiless, most=most)
+            try:
+                await line.ask(head, body, reader, patience)
+            except Lost as lost:
+                line.drop()
+                if again or not reused or lost.heard or not (safe or lost.unsent):
+                    raise
+                again = True
+                continue
+            except BaseException:
+                # Cancelled, for one: what is half asked or half read is never used again.
+                line.drop()
                 raise
-        line = await self._take(new=True)
-        return await self._on(line, head, body, bodiless, most, patience)
-
-    async def _on(
-        self, line: Line, head: bytes, body: bytes | memoryview, bodiless: bool, most: int, patience: float
-    ) -> Reply:
-        reader = AnswerReader(bodiless=bodiless, most=most)
-        try:
-            await line.ask(head, body, reader, patience)
-        except BaseException:
-            # Also where the caller was cancelled: what is half asked or half read is never used again.
-            line.drop()
-            raise
-        if line.alive:
-            self._give(line)
-        assert reader.reply is not None
-        return reader.reply
+            if line.alive:
+                self._give(line)
+            assert reader.reply is not None
+            return reader.reply
 
     # --- lines ---
 
