@@ -155,6 +155,8 @@ class Town:
             with requests.Session() as session:
                 session.proxies = {"https": self.customer.state["proxy"]}
                 session.verify = self.customer.state["ca_bundle"]
+                # Otherwise REQUESTS_CA_BUNDLE of the machine stands above what is said here.
+                session.trust_env = False
                 for (source, container, name), expected in EXPECTED.items():
                     if source == account:
                         url = f"{made['blob_endpoint'].rstrip('/')}/{container}/{name}?{sas}"
