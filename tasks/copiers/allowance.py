@@ -7,6 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from mappings.pacing import BLOB_REQUESTS, PAGE_BLOB_BYTES
+
 _BURST = 0.1
 """Seconds of allowance that may be saved up; a cap is kept over any second, not only on average."""
 
@@ -94,3 +96,10 @@ class Allowance:
         if self._queues:
             wait = max(self._requests.wait, self._bytes.wait)
             self._timer = asyncio.get_running_loop().call_later(wait, self._pump)
+
+
+def of_one_blob(*, page: bool) -> Allowance:
+    """What the service takes to one blob; a page blob has a limit on bytes too, far below the account's."""
+    own = Allowance()
+    own.allow(BLOB_REQUESTS, PAGE_BLOB_BYTES if page else 0.0)
+    return own

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from mappings.objects import ListedObject, Written
+from mappings.objects import BlobType, ListedObject, Written
 from mappings.states import ProofLevel, Route
 from tasks.clients import crc64
+from tasks.copiers.allowance import of_one_blob
 from tasks.copiers.bench import Bench, Span, in_order, spans
 from tasks.copiers.journal import Journal, Part
 from tasks.copiers.reading import alongside, read_span, span_crc
@@ -44,6 +45,7 @@ def _page_spans(ranges: Sequence[tuple[int, int]], most: int) -> list[Span]:
 
 class _Growing:
     def __init__(self, bench: Bench, item: ListedObject, route: Route) -> None:
+        self._own = of_one_blob(page=item.blob_type is BlobType.PAGE)
         self._bench, self._item, self._route = bench, item, route
         streams = route is Route.STREAM
         self._appends = item.blob_type.value == "AppendBlob"
@@ -110,12 +112,14 @@ class _Growing:
         return span, await read_span(self._bench, self._item, span.offset, span.length)
 
     async def _send(self, span: Span, data: bytes, crc: int) -> Written:
+        await self._own.spend("", 1, span.length)
         target, container, name = self._bench.target, self._bench.container, self._item.name
         if self._appends:
             return await target.append(container, name, data, position=span.offset, crc=crc)
         return await target.put_pages(container, name, data, offset=span.offset, crc=crc)
 
     async def _pull(self, span: Span) -> Written:
+        await self._own.spend("", 1, span.length)
         bench, item = self._bench, self._item
         # Asked for anew for each piece: the SAS may run out in the middle of a large blob.
         url = await bench.source.pull_url(bench.container, item)

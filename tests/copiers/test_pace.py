@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mappings.pacing import START, Bounds, Caps, Hours, Timetable
-from tasks.copiers.allowance import Allowance
+from tasks.copiers.allowance import Allowance, of_one_blob
 from tasks.copiers.pace import Pace, PaceBook
 
 
@@ -283,3 +283,15 @@ async def test_outside_of_the_hours_a_second_cap_slows_down() -> None:
     pace = book.of("account")
     assert pace.try_enter() and pace.capped and "slowed down" in book.note
     book.close()
+
+
+async def test_a_page_blob_keeps_to_its_own_limit_and_leaves_the_account_alone() -> None:
+    """Breaks when one disk takes more than 60 MiB a second: the whole account would slow down."""
+    disk, log = of_one_blob(page=True), of_one_blob(page=False)
+
+    async def write(gate: Allowance) -> None:
+        for _ in range(8):
+            await gate.spend("", 1, 4 << 20)
+
+    assert 0.25 < await timed(write(disk)) < 1.5, "32 MiB, of which 6 are free at the start"
+    assert await timed(write(log)) < 0.2
