@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from hypothesis import strategies as st
 
 from mappings.objects import BlobType
 from mappings.states import Change, Outcome
+from tasks.copiers import journal as journals
+from tasks.copiers.journal import FileJournal
 from tests.copiers.bench_of import Pair, killed_at, outcomes
 
 pytestmark = pytest.mark.slow
@@ -131,3 +136,107 @@ def test_killed_without_changes_nothing_is_lost_or_doubled(batch: list[Any], ste
         pair.assert_equal()
 
     asyncio.run(history())
+
+
+class Dying(FileJournal):
+    """Dies at write number `step`, of which the system got the part `torn`."""
+
+    def __init__(self, folder: Path, name: str, *, step: int, torn: float) -> None:
+        super().__init__(folder, name)
+        self._left, self._torn = step, torn
+
+    def _write(self, line: bytes) -> None:
+        self._left -= 1
+        if self._left > 0:
+            super()._write(line)
+        elif self._left == 0:
+            assert self._handle is not None
+            os.write(self._handle, line[: round(len(line) * self._torn)])
+            raise asyncio.CancelledError
+
+
+async def killed_at_write(pair: Pair, step: int, torn: float) -> bool:
+    """Run until write number `step` of the journal. False if the run ended before."""
+    pair.journal = lambda: Dying(Path(pair.folder.name), f"run-{pair.attempts:03}", step=step, torn=torn)  # type: ignore[method-assign]
+    try:
+        await pair.run()
+    except asyncio.CancelledError:
+        return True
+    finally:
+        del pair.journal
+    return False
+
+
+@RUNS
+@given(first=BATCH, second=BATCH, deaths=st.lists(st.tuples(st.integers(1, 12), st.sampled_from([0.0, 0.4, 1.0])),
+       min_size=1, max_size=3), mode=st.sampled_from(["pull", "stream"]))  # fmt: skip
+def test_killed_at_any_write_of_the_journal_the_next_run_makes_it_good(
+    first: list[Any], second: list[Any], deaths: list[tuple[int, float]], mode: str
+) -> None:
+    """Breaks when a torn line is believed, or a name is written to before the journal says so."""
+
+    async def history() -> None:
+        pair = Pair(mode=mode)
+        for change in first:
+            do(pair, change)
+        for step, torn in deaths:
+            if not await killed_at_write(pair, step, torn):
+                break
+            for change in second:
+                do(pair, change)
+        rows = await pair.run()
+        assert set(outcomes(rows).values()) <= {Outcome.COPIED, Outcome.SAME}
+        if not any(row.snapshot and row.change in (Change.EXTRA, Change.DELETED) for row in rows.values()):
+            pair.assert_equal()
+        before = pair.writes()
+        await pair.run()
+        assert pair.writes() == before
+
+    asyncio.run(history())
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(st.integers(1, 900), min_size=1, max_size=4), mode=st.sampled_from(["pull", "stream"]))
+def test_a_death_costs_at_most_one_batch_and_nothing_recorded_is_copied_twice(steps: list[int], mode: str) -> None:
+    """Breaks when a finished object waits for more than its batch, or a recorded one is written or read again."""
+    batch, in_flight = 16, 3
+
+    async def history() -> None:
+        pair = Pair(mode=mode)
+        for number in range(120):
+            pair.source.write("c", f"x{number:03}", bytes([number]) * 5)
+        recorded = set[str]()
+        written: Counter[str] = Counter()
+        for step in [*steps, 10**9]:
+            read: Counter[str] = Counter()
+            count = 0
+
+            def seen(operation: str, name: str, step: int = step, read: Counter[str] = read) -> None:
+                nonlocal count
+                count += 1
+                if count >= step:
+                    raise asyncio.CancelledError
+                assert name not in recorded
+                written[name] += operation.startswith("put_blob")
+                read[name] += operation == "read"
+
+            pair.source.hook = pair.target.hook = seen
+            try:
+                await pair.run()
+                break
+            except asyncio.CancelledError:
+                journal = pair.journal()
+                now = {name for name in pair.source.containers_["c"] if journal.finished(name)}
+                lost = [name for name in pair.target.containers_["c"] if name not in now]
+                assert len(lost) <= batch + in_flight
+                recorded.update(now)
+        pair.source.hook = pair.target.hook = None
+        pair.assert_equal()
+        # What was at the target already, but not recorded, is compared and adopted; only what was in flight goes twice.
+        assert sum(1 for count in written.values() if count > 1) <= in_flight * len(steps)
+
+    real, journals.BATCH = journals.BATCH, batch
+    try:
+        asyncio.run(history())
+    finally:
+        journals.BATCH = real
