@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
-from mappings.delta import Action, decide
+from mappings.delta import ARCHIVE, Action, decide
 from mappings.errors import Corrupted, ObjectError
 from mappings.fidelity import Features
 from mappings.objects import BlobType, EvidenceRow, ListedObject, ObjectKey, Written
@@ -71,6 +70,8 @@ class Plain:
         item = source[0]
         there = target[0] if target else None
         row = previous[0] if previous else None
+        if bench.rules.rearchive and row is not None and row.tier == ARCHIVE:
+            return Job(family)
         if is_unusual(item) or (there is not None and not there.is_base) or (row is not None and not row.is_base):
             return Job(family)
         if reason := bench.rules.left_out(item):
@@ -173,35 +174,22 @@ def is_unusual(item: ListedObject) -> bool:
         or item.previous
         or item.directory
         or item.encryption_scope
-        or item.key_sha256
+        or item.customer_key
+        or item.archive_status
+        or item.tier == ARCHIVE
         or item.immutable_until
         or item.legal_hold
     )
 
 
-class _Raw:
-    """A `ListedObject` while it is filled: the same slots without the frozen class's slower way to set them."""
-
-    __slots__ = ListedObject.__slots__
-
-
-_SLOTS = ListedObject.__slots__
-
-
 def fitting(item: ListedObject, features: Features) -> ListedObject | None:
-    """`fidelity.adapted(item).item` of an entry that is not unusual and loses nothing; None where it would lose."""
-    if item.tags and not features.tags:
+    """An entry that is not unusual, where the target account can hold all of it; None where it would lose something.
+
+    An inferred tier stays in it, unlike in `fidelity.adapted`: writes do not carry it, and rows do not tell it.
+    """
+    if (item.tags and not features.tags) or (item.tier and not item.tier_inferred and not features.tiers):
         return None
-    if not item.tier_inferred:
-        return item if not item.tier or features.tiers else None
-    if not item.tier:
-        return item
-    raw: Any = _Raw()
-    for name in _SLOTS:
-        setattr(raw, name, getattr(item, name))
-    raw.tier = ""
-    raw.__class__ = ListedObject
-    return raw  # type: ignore[no-any-return]
+    return item
 
 
 def unchanged(item: ListedObject, there: ListedObject, row: EvidenceRow, proof: ProofLevel) -> bool:
