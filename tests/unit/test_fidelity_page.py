@@ -11,7 +11,9 @@ from mappings.archive import archive_lines
 from mappings.model import ContainerSurvey
 from mappings.plan import CreateStorageAccount
 from mappings.plan_losses import counted_losses
+from mappings.planning import explain, extend_plan, make_plan, plan_from_json, plan_to_json
 from mappings.settings import Copy
+from tests.ledger.build import NOW, account, assessment, settings, survey, verdict
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fidelity.md").read_text("utf-8")
@@ -74,3 +76,26 @@ def test_what_forbids_writes_comes_after_what_writes() -> None:
         "cannot keep versions"
         in settle_account(AccountDetails("county", versioning=True), premium, [], Copy()).notes[0]
     )
+
+
+def test_the_order_of_the_plan_lets_everything_be_written_before_it_is_closed() -> None:
+    """Breaks when a policy stands before a shard, settings behind a container, or a re-sync's plan turns it round."""
+    resource = account("county")
+    surveys = [survey("county", "vault")]
+    estate = assessment([(resource, verdict(resource))], surveys)
+    found = AccountDetails(
+        "county",
+        versioning=True,
+        lifecycle='{"rules":[]}',
+        protections=(Protection("vault", days=9, holds=("case1",)),),
+    )
+    plan = make_plan(estate, settings(), {"county": "county"}, now=NOW, details={"county": found})
+    kinds = [type(step).__name__ for step in plan.steps]
+    ordered = ["CreateResourceGroup", "CreateStorageAccount", "SetAccount", "CreateContainer", "CopyShard"]
+    assert list(dict.fromkeys(kinds)) == [*ordered, "FinishAccount", "ProtectContainer"]
+    longer = extend_plan(plan, [survey("county", "late")], settings(), now=NOW)
+    later_kinds = [type(step).__name__ for step in longer.steps]
+    assert later_kinds[-2:] == ["FinishAccount", "ProtectContainer"] and later_kinds.count("CreateContainer") == 2
+    assert plan_from_json(plan_to_json(plan)) == plan
+    told = "\n".join(explain(plan))
+    assert "county: versioning, history replayed" in told and "county/vault: retention of 9 days, unlocked" in told
