@@ -86,7 +86,8 @@ class Delivery:
                 self._remember(adapted(self.item, self.bench.features).item)
             except ObjectError as caught:
                 wrong = caught
-            if self.attempts - self._patient >= self.bench.rules.attempts and not self._may_wait(wrong):
+            patient = self._may_wait(wrong)
+            if self.attempts - self._patient >= self.bench.rules.attempts and not patient:
                 raise _for_good(wrong, self.attempts) from None
             settled = await self._settle(wrong)
             if settled is not None:

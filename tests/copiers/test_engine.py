@@ -624,19 +624,25 @@ async def test_a_corrupted_read_is_a_mismatch_not_a_crash() -> None:
 
 
 async def test_an_object_that_is_only_throttled_does_not_fail_within_the_patience() -> None:
-    """Breaks when throttling uses up an object's attempts: a busy account would fail its objects one after the other."""
+    """Breaks when throttling uses up an object's starts: a busy account would fail one object after the other."""
     pair = Pair(mode="stream")
     pair.source.write("c", "x", b"small")
-    left = 20
+    left, lost = 20, 0
 
     def throttle(operation: str, name: str) -> None:
-        nonlocal left
+        nonlocal left, lost
         if operation == "put_blob" and left:
             left -= 1
             raise SlowDown("busy", code="ServerBusy", status=503, retry_after=0.0)
+        if operation == "put_blob" and lost:
+            lost -= 1
+            raise SlowDown("no answer", code="NoAnswer")
 
     pair.target.hook = throttle
     assert set(outcomes(await pair.run(patience=30.0)).values()) == {Outcome.COPIED}
+    left, lost = 20, 3
+    pair.source.write("c", "x", b"again")
+    assert set(outcomes(await pair.run(patience=30.0)).values()) == {Outcome.COPIED}, "the other starts are still there"
     left = 20
     pair.source.write("c", "x", b"other")
     row = (await pair.run(patience=0.0))[("x", "")]
