@@ -74,6 +74,15 @@ CASES = (
         faults=FAULTS,
     ),
     Case(
+        "hundred-pull",
+        "100,000 x 16 KiB by pull",
+        100_000,
+        _SMALL,
+        ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull"),
+        group="hundred",
+        repeats=3,
+    ),
+    Case(
         "mid-pull",
         "2,000 x 1 MiB by pull",
         2_000,

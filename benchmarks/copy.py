@@ -25,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.blobd import BUILT, ROOT, CompilerMissing, Service
 from benchmarks.cases import Case, chosen
-from benchmarks.goals import GOALS, Row, Rows, Run
+from benchmarks.goals import GOALS, PULL, Row, Rows, Run
 from benchmarks.limits import limits
 from benchmarks.measuring import Failed
 from benchmarks.tools import CONTAINER, SOURCE, TARGET, TOOLS, Missing, Place, govlift
@@ -43,6 +43,8 @@ class Bench:
         self.runs: dict[tuple[str, str], list[Run]] = {}
         self.cases: dict[str, Case] = {}
         self.skipped: dict[str, str] = {}
+        self.start: Run | None = None
+        """What govlift's workers cost where there is nothing to copy."""
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ
         }
@@ -70,6 +72,13 @@ class Bench:
                 say(f"  round {number + 1}: {tool}: {run.wall:.2f} s, CPU {run.cpu:.2f} s, {run.peak_mib:.0f} MiB")
         self.service.ask("drop", side="commercial", **_AWAY, whole=1)
         self.service.ask("drop", side="government", account=TARGET, container=CONTAINER, whole=1)
+
+    def measure_start(self) -> None:
+        """The median of three runs over an empty container."""
+        case = Case("start", "an empty container", 0, 0, (PULL,))
+        self._load(case)
+        runs = sorted((self._one(case, PULL) for _ in range(3)), key=lambda run: run.cpu)
+        self.start = runs[1]
 
     def _load(self, case: Case) -> None:
         ask = self.service.ask
@@ -115,13 +124,18 @@ class Bench:
         here, there = counted["commercial"], counted["government"]
         return Run(
             ran.cost.wall, ran.stage, ran.cost.cpu, ran.cost.peak_mib, here["requests"], there["requests"],
-            there["peak_in_flight"], lost,
+            counted["peak_connections"], lost,
         )  # fmt: skip
 
     @property
     def rows(self) -> Rows:
         return {
-            (case, tool): Row(self.cases[case].count, self.cases[case].size, tuple(runs))
+            (case, tool): Row(
+                self.cases[case].count,
+                self.cases[case].size,
+                tuple(runs),
+                self.start.cpu if self.start is not None and tool.startswith("govlift") else 0.0,
+            )
             for (case, tool), runs in self.runs.items()
         }
 
@@ -138,7 +152,7 @@ def tables(bench: Bench) -> Iterator[str]:
             yield f"The service read the copy sources {how}.\n"
         yield (
             "| tool | time | stage | objects/s | MB/s | CPU | CPU per object | peak memory "
-            "| requests per object, source + target | in flight |"
+            "| requests per object, source + target | connections |"
         )
         yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
         for tool, row in rows.items():
@@ -152,7 +166,7 @@ def tables(bench: Bench) -> Iterator[str]:
                 f"| {row.count * row.size / row.wall / 1e6:,.0f} | {row.cpu:.2f} s "
                 f"| {row.cpu / row.count * 1e6:,.0f} us "
                 f"| {row.peak:,.0f} MiB | {source:.2f} + {row.target_requests:.2f} "
-                f"| {row.of(lambda run: run.peak_in_flight):,.0f} |"
+                f"| {row.of(lambda run: run.connections):,.0f} |"
             )
 
 
@@ -176,6 +190,11 @@ def heading(bench: Bench, repeats: str) -> Iterator[str]:
     versions = sorted({TOOLS[tool].version() for tool in used} - {""})
     machine = f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}, {datetime.now(UTC):%F}"
     yield f"{machine}; {', '.join(versions)}. Medians of {repeats}."
+    if bench.start is not None:
+        yield (
+            f"govlift's workers take {bench.start.wall:.2f} s, and {bench.start.cpu:.2f} s of CPU where nothing "
+            "is to be copied; the ratios in brackets leave that out."
+        )
     for tool, why in bench.skipped.items():
         yield f"Skipped: {tool}: {why}"
 
@@ -225,6 +244,8 @@ def main() -> None:
     with opened(folder, asked.threads) as service:
         bench = Bench(folder, service, asked.pull)
         limit = "" if asked.no_limits else limits(service)
+        if any(tool.startswith("govlift") for tool in wanted):
+            bench.measure_start()
         for case in cases:
             say(f"{case.name}: {case.title}")
             bench.carry_out(case, tuple(tool for tool in case.tools if tool in wanted), asked.repeats or case.repeats)
