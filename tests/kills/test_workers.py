@@ -1,0 +1,132 @@
+"""Workers join and leave a run, are replaced when they die, and refuse where their evidence would be lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from flows.wiring import Bench
+from mappings.runs import RunKind, WorkerRecord
+from tests.conftest import ROOT, RunningSandbox, start_sandbox
+from tests.e2e.customer import repository
+from tests.kills.town import Account, Town
+
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.xdist_group("kills")]
+
+SLOW = {"match": "government blob PUT", "delay": 0.3}
+
+
+@pytest.fixture(scope="module")
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    yield from start_sandbox(tmp_path_factory.mktemp("workers"), f"{ROOT / 'tests' / 'kills' / 'estate.py'}:ESTATE")
+
+
+@pytest.fixture
+def town(clouds: RunningSandbox, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Town]:
+    """A migration that is assessed and planned, with slow writes."""
+    number = 900000 + abs(hash(request.node.name)) % 90000
+    made = Town.founded(tmp_path / "town", clouds.state, number, Account(), tmp_path / "none")
+    made.customer.edit_settings("concurrency = 16", "concurrency = 4")
+    clouds.calm()
+    made.finish("assess")
+    made.plan()
+    clouds.ask("POST", "/journal")
+    clouds.break_with(SLOW)
+    yield made
+    for pid in made.processes():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    clouds.calm()
+
+
+def until(reached: Callable[[], object], town: Town, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, town.log()
+        time.sleep(0.05)
+
+
+def workers(town: Town) -> list[WorkerRecord]:
+    with Bench(town.customer.config, environ=town.customer.environment).ledger as ledger:
+        return ledger.reader.workers(ledger.reader.runs(RunKind.MIGRATE)[-1].id)
+
+
+def helper(town: Town, config: Path) -> subprocess.Popen[str]:
+    """`govlift worker`, as somebody on another machine would start it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "worker", "--config", str(config)],
+        env=town.customer.environment,
+        cwd=repository(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_worker_joins_by_hand_and_leaves_when_asked(clouds: RunningSandbox, town: Town) -> None:
+    """Mutations that must fail it: not giving back what waits behind the shard in hand; leaving with another code."""
+    running = town.begin("migrate")
+    until(lambda: town.asked("select 1 from worker"), town)
+    joining = helper(town, town.customer.config)
+    until(lambda: any(one.pid == joining.pid and one.shards for one in workers(town)), town)
+    joining.send_signal(signal.SIGTERM)
+    out, err = joining.communicate(timeout=30)
+    assert joining.returncode == 8, out + err
+    left = next(one for one in workers(town) if one.pid == joining.pid)
+    assert left.ended is not None and not left.shards
+    assert not town.asked(f"select 1 from shard where owner = '{left.owner}' and state = 'leased'")
+    clouds.ask("DELETE", "/faults")
+    assert running.wait(timeout=120) == 0, town.log()
+    town.must_be_whole()
+
+
+def test_a_worker_that_sees_another_folder_is_refused(town: Town, tmp_path: Path) -> None:
+    """The same ledger, a copy of the folder without its mark: what it wrote there would be lost.
+
+    Mutation that must fail it: leaving `require_folder` out of the drain.
+    """
+    running = town.begin("migrate")
+    until(lambda: town.asked("select 1 from worker"), town)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(town.customer.config, elsewhere)
+    ledger = f'\n[ledger]\nurl = "sqlite:///{town.customer.folder / "ledger.db"}"\n'
+    with (elsewhere / "migration.toml").open("a", encoding="utf-8") as settings:
+        settings.write(ledger)
+    joining = helper(town, elsewhere / "migration.toml")
+    _, err = joining.communicate(timeout=60)
+    assert joining.returncode == 2 and str(elsewhere) in err, err
+    assert all(one.pid != joining.pid for one in workers(town))
+    assert not list(elsewhere.rglob("*.parquet*"))
+    running.terminate()
+    assert running.wait(timeout=40) == 8, town.log()
+    town.must_be_gone()
+
+
+def test_workers_that_die_again_and_again_end_the_run_resumable(clouds: RunningSandbox, town: Town) -> None:
+    """Mutation that must fail it: replacing the dead without end."""
+    running = town.begin("migrate")
+    until(lambda: town.asked("select 1 from run where kind = 'migrate'"), town)
+    killed = set()
+    end = time.monotonic() + 120
+    while running.poll() is None:
+        assert time.monotonic() < end, town.log()
+        for pid in town.movers():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        time.sleep(0.05)
+    assert running.returncode == 8 and "without finishing a shard" in town.log()
+    assert len(killed) <= 12
+    clouds.ask("DELETE", "/faults")
+    town.finish("migrate")
+    town.must_be_whole()
