@@ -275,7 +275,10 @@ def check_evidence(folder: Path, reader: LedgerReader) -> list[str]:
     """
     problems = reader.check_chain()
     recorded: dict[str, str] = {}
+    printed: dict[str, str] = {}
     for event in reader.events():
+        if event.kind == "shard.printed":
+            printed[f"{event.detail['manifest']}.prints"] = event.detail["prints_hash"]
         if event.kind in ("shard.done", "shard.failed") and event.detail["manifest"]:
             recorded[event.detail["manifest"]] = event.detail["manifest_hash"]
     for place, expected in sorted(recorded.items()):
@@ -285,6 +288,10 @@ def check_evidence(folder: Path, reader: LedgerReader) -> list[str]:
             problems.append(f"{place} cannot be read: {wrong.strerror}.")
             continue
         if found != expected:
+            problems.append(f"{place} was altered: its SHA-256 is not the one recorded.")
+    for place, expected in sorted(printed.items()):
+        # Prints that are gone only make the next run slower.
+        if (folder / place).exists() and manifest_hash(folder / place) != expected:
             problems.append(f"{place} was altered: its SHA-256 is not the one recorded.")
     for ref in reader.manifests():
         if recorded.get(ref.manifest) != ref.hash:

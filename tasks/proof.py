@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("govlift")
 MOST_NOTES = 10_000
 """Mismatches that are told by name; the others are counted. The manifests and a second `verify` have them all."""
-AT_ONCE = 4
+AT_ONCE = 2
 """Shards that are verified at once: each holds a few pages, so memory stays flat."""
 
 
@@ -133,7 +133,7 @@ async def prove_shard(record: ShardRecord, work: ProofWork, source: SourceBlobs,
         record.shard,
         source,
         target,
-        rows(path, brief=True),
+        rows(path, record.shard.begin, record.shard.end, brief=True),
         level=work.level,
         share=work.share,
         seed=work.seed,
