@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flows.closing import counts
+from flows.failing import standing_records
 from flows.observe import Outcome, recorded, shown
-from flows.reporting import last_copy
+from flows.reporting import COPIES
 from flows.wiring import Bench, now
 from mappings.errors import ExitCode, FixTheInput
 from mappings.runs import RunKind, ShardRecord
@@ -18,7 +20,7 @@ from tasks.proof import ProofWork, Proved, prove_all, prove_shard
 
 
 async def prove(config: Path, *, level: str, share: float, seed: str) -> Outcome:
-    """Verify what the last copy run left.
+    """Verify what the runs so far left, by the newest evidence of each shard.
 
     Raises:
         FixTheInput: no such level, or nothing was copied yet.
@@ -82,8 +84,22 @@ def level_named(name: str) -> ProofLevel:
 
 
 def _newest(bench: Bench) -> list[ShardRecord]:
-    last = last_copy(bench.ledger.reader.runs())
-    records = [r for r in bench.ledger.reader.shards(last.id) if r.manifest] if last else []
+    """Of each shard the newest record with a manifest; where a run looked at a part of its names only, part by part."""
+    records = [record for record in standing_records(bench) if record.manifest]
     if not records:
         raise FixTheInput("Nothing was copied yet.", next_step="Run `govlift migrate --apply` first.")
-    return records
+    reader = bench.ledger.reader
+    whole = {record.shard.id: (record.shard.begin, record.shard.end) for record in records}
+    every = (one for run in reader.runs() if run.kind in COPIES for one in reader.shards(run.id))
+    cut = {
+        one.shard.id for one in every if one.manifest and whole.get(one.shard.id) != (one.shard.begin, one.shard.end)
+    }
+    return [part for record in records for part in (_parts(bench, record) if record.shard.id in cut else [record])]
+
+
+def _parts(bench: Bench, record: ShardRecord) -> list[ShardRecord]:
+    """The newest evidence of each part of a shard's names."""
+    return [
+        replace(record, shard=replace(record.shard, begin=part.begin, end=part.end), manifest=part.covered_by)
+        for part in bench.ledger.reader.previous_manifests(record.shard)
+    ]
