@@ -31,7 +31,7 @@ class Selection:
 
     def __init__(self, folder: Path, reader: LedgerReader) -> None:
         self._folder, self._reader = folder, reader
-        self._of_run: dict[str, tuple[Filters, ...]] = {}
+        self._of_run: dict[str, tuple[tuple[Filters, ...], bool]] = {}
 
     def rules(self, rules: CopyRules, claim: Claim | ShardRecord) -> CopyRules:
         """`rules` with the filters of the run for this shard.
@@ -48,9 +48,17 @@ class Selection:
 
     def filters(self, run_id: str) -> tuple[Filters, ...]:
         """The filters of the run's plan. Raises as `rules`."""
+        return self._known(run_id)[0]
+
+    def is_part(self, run_id: str) -> bool:
+        """Whether the run's plan is a part of another, so that a shard of it may be a part of a shard."""
+        return self._known(run_id)[1]
+
+    def _known(self, run_id: str) -> tuple[tuple[Filters, ...], bool]:
         if run_id not in self._of_run:
             plan_id = self._reader.run(run_id).plan_id
-            self._of_run[run_id] = self._reader.plan(plan_id).filters if plan_id else ()
+            plan = self._reader.plan(plan_id) if plan_id else None
+            self._of_run[run_id] = (plan.filters, bool(plan.narrows)) if plan else ((), False)
         return self._of_run[run_id]
 
 

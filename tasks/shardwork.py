@@ -105,7 +105,11 @@ async def _carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target:
             journal.close()
         return _give_up(claim, work, wrong)
     work.writer.finish(claim, tally=tally, manifest=relative, manifest_hash=digest, now=work.clock())
-    journal.clear()
+    if work.selection.is_part(claim.run_id):
+        # What a killed attempt at the whole shard had begun outside of this part stands in no manifest yet.
+        journal.close()
+    else:
+        journal.clear()
     return tally
 
 

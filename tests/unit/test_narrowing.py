@@ -16,7 +16,7 @@ from mappings.planning import extend_plan, make_plan
 from mappings.runs import RunKind
 from tasks.ledger import ledger_url, open_ledger
 from tasks.objectlist import KeptList, take_list
-from tasks.selection import list_extent
+from tasks.selection import Selection, list_extent
 from tests.ledger.build import NOW, account, assessment, later, settings, survey, verdict
 
 
@@ -160,3 +160,20 @@ def test_shards_of_a_part_stay_shards_of_the_plan() -> None:
     part = narrowed(whole_plan(), Filters(prefixes=("q",)), now=NOW, for_one_run=True)
     (docs,) = [shard for shard in part.shards if (shard.source_account, shard.container) == ("one", "docs")]
     assert isinstance(docs, CopyShard) and docs.number == 2 and part.narrows == whole_plan().id
+
+
+def test_a_run_knows_what_its_plan_takes_and_whether_it_is_a_part(tmp_path: Path) -> None:
+    """A part leaves the journals of a killed attempt at the whole shard alone.
+
+    Mutation that must fail it: taking every plan for a whole one.
+    """
+    plan, ledger = whole_plan(), open_ledger(ledger_url(tmp_path))
+    part = narrowed(plan, Filters(exclude=("*.tmp",)), now=NOW, for_one_run=True)
+    runs = {}
+    for one in (plan, part):
+        ledger.writer.save_plan(one, now=NOW)
+        runs[one.id] = ledger.writer.begin_run(RunKind.MIGRATE, plan_id=one.id, now=NOW)
+    selection = Selection(tmp_path, ledger.reader)
+    assert selection.is_part(runs[part.id]) and not selection.is_part(runs[plan.id])
+    assert selection.filters(runs[part.id]) == part.filters and selection.filters(runs[plan.id]) == ()
+    ledger.close()
