@@ -71,7 +71,7 @@ def live_through(town: Town, chance: random.Random, assessed: Path) -> None:
             kills -= 1
             ended = strike(town, running, chance)
         if not ended:
-            assert running.wait(timeout=120) == 0, town.log()
+            assert running.wait(timeout=300) == 0, town.log()
         elif running.returncode == 0:
             return
     town.finish("migrate")

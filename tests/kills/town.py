@@ -33,7 +33,7 @@ from tests.e2e.customer import Customer, repository
 from tests.kills.estate import EXPECTED, PULLED, STREAMED
 
 SETTINGS = "[copy]\nshard_objects = 100\nblock_mib = 1\nworkers = 2"
-GONE_SECONDS = 10.0
+GONE_SECONDS = 20.0
 """In which a worker must have left once its leader is dead."""
 MARK = "GOVLIFT_TEST_TOWN"
 
@@ -100,7 +100,7 @@ class Town:
                 start_new_session=True,
             )
 
-    def finish(self, word: str, seconds: float = 120) -> None:
+    def finish(self, word: str, seconds: float = 300) -> None:
         """Run a command to its end, which must be a good one."""
         process = self.begin(word)
         assert process.wait(timeout=seconds) == 0, self.log()
@@ -249,7 +249,7 @@ MOMENTS = (
 def strike(town: Town, running: subprocess.Popen[bytes], chance: random.Random) -> bool:
     """Wait for a moment of the run and kill something; returns whether the run has ended with that."""
     moment = chance.choice(MOMENTS)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while running.poll() is None and not moment.reached(town):
         assert time.monotonic() < until, f"{moment.name} was never reached\n{town.log()}"
         time.sleep(0.01)
@@ -265,7 +265,7 @@ def strike(town: Town, running: subprocess.Popen[bytes], chance: random.Random) 
     killed = time.time()
     if victim == "asked":
         running.send_signal(signal.SIGTERM)
-        assert running.wait(timeout=40) in (0, 8, -signal.SIGTERM), town.log()
+        assert running.wait(timeout=90) in (0, 8, -signal.SIGTERM), town.log()
     else:
         for pid in movers if victim == "all" else []:
             _kill(pid)
