@@ -172,9 +172,10 @@ def write(lines: list[str]) -> None:
             "",
             *lines,
             "",
-            "A torn object has the right length, and AzCopy counts its transfer as a success. Where AzCopy looks for",
-            "a change it compares Last-Modified, which has a grain of a second, and before the blocks are committed.",
-            "govlift starts an object over that changed, fails one that keeps changing, by name, and leaves what stood",
+            "A torn object has the right length, and AzCopy counts its transfer as a success. With",
+            "`--s2s-detect-source-changed` it compares Last-Modified, which has a grain of a second, before the blocks",
+            "are committed, and fails what moved without trying it again; in this run that let nothing torn through.",
+            "govlift starts an object over that changed; one that never rests it fails by name, and leaves what stood",
             "at the target.",
             END,
         ]

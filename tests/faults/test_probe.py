@@ -69,6 +69,8 @@ def test_a_pair_that_works_is_told_with_route_and_proof(
     assert "412" in checks["probe: pin on pulls"].result and "412" in checks["probe: pin on reads"].result
     assert "L2" in checks["probe: CRC64"].result and "MiB/s" in checks["probe: throughput"].result
     assert list(landing.get_container_client("landing").list_blobs()) == []
+    asked = copies.counters()["government"]["blob"]["by_operation"]["PutBlockFromURL"]
+    assert asked == 2, "one pull, and one that has to be refused"
     assert copies.counters()["commercial"]["blob"]["write"] == 0
 
 
