@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 RANGE = 4 * 1024 * 1024
 """Most bytes of one Get Blob: the largest range whose checksum the service computes (REST, "Get Blob")."""
 _PAGE = 5000
+_DOTTED = re.compile(r"/\.{1,2}/").search
 _READS = 3
 """Times one range is read when its bytes do not fit its checksum."""
 
@@ -100,6 +102,13 @@ class BlobAccount:
         return self.service.get_container_client(name)
 
     def blob(self, container: str, name: str, snapshot: str = "", version: str = "") -> BlobClient:
+        if _DOTTED(f"/{name}/"):
+            # yarl, which the SDK's transport builds URLs with, takes such parts out: another blob would be meant.
+            raise ObjectRefused(
+                f'azure-storage-blob cannot name "{name}", because of a part "." or ".." in it. Set client = "wire" in '
+                "[copy].",
+                code="NameNotSendable",
+            )
         return self.service.get_blob_client(container, name, snapshot=snapshot or None, version_id=version or None)
 
     def generation(self, container: str, item: ListedObject) -> BlobClient:

@@ -73,13 +73,10 @@ def text_of(raw: bytes) -> str:
 
 
 def _hexadecimal(said: bytes) -> int:
-    # `int` alone would take signs and underscores as well.
-    if len(said) <= 8 and said.isalnum():
-        try:
-            return int(said, 16)
-        except ValueError:
-            pass
-    raise Broken("an ill-formed chunk size")
+    # `int` alone would take signs, underscores and 0x as well.
+    if not said or len(said) > 8 or said.strip(b"0123456789abcdefABCDEF"):
+        raise Broken("an ill-formed chunk size")
+    return int(said, 16)
 
 
 class AnswerReader:
