@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from flows.standing import standing
 from mappings.plan import CopyShard
 from tests.e2e.customer import Customer, repository
 
@@ -97,17 +98,18 @@ def test_a_run_is_watched_from_another_terminal_and_logs_as_json(customer: Custo
     Mutation that must fail it: writing plain text to standard error with --log-format json.
     """
     customer.assessed_and_planned()
-    customer.control("/faults", post=[{"match": "government blob PUT", "delay": 0.1}])
+    # One object takes so long that there is time to look.
+    customer.control("/faults", post=[{"match": r"government blob PUT /[^ ]*/docs/025\.txt", "delay": 20}])
     run = customer.begin("migrate", "--apply", "--json", "--log-format", "json", "--verbose")
     try:
         live = None
-        until = time.monotonic() + 90
-        while live is None or not live["objects"]["done"]:
+        until = time.monotonic() + 240
+        while live is None or not live["workers"]:
             assert run.poll() is None and time.monotonic() < until, "it ended before anybody saw it"
-            live = status(customer)["running"]
             time.sleep(0.2)
-        assert live["objects"]["total"] >= live["objects"]["done"] and live["workers"]
+            live = standing(customer.config)["running"]
         looks = customer.run("status", "--watch", "--every", "0.5", "--json").out.splitlines()
+        assert live["objects"]["total"] >= live["objects"]["done"]
         assert looks and all(json.loads(line)["running"]["run"] == live["run"] for line in looks)
     finally:
         customer.control("/faults", method="DELETE")
