@@ -35,8 +35,10 @@ PROGRAMS = {
     "blobd": (
         "main",
         "loop",
+        "fetching",
         "control",
         "blobs",
+        "containers",
         "rules",
         "listing",
         "authority",

@@ -46,6 +46,7 @@ class Loop {
   private:
     void event(Connection &c, uint32_t what);
     void advance(Connection &c);
+    static uint64_t next_serial();
     static bool more_came(const Connection &c);
     bool read_proxy(Connection &c);
     bool shake_hands(Connection &c);

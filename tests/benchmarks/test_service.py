@@ -65,15 +65,15 @@ def test_faults_come_as_often_as_asked_and_are_counted(service: Service, pair: t
     service.ask("settings", busy=0.2, truncate=0.2)
     service.ask("counters/reset")
     failed = 0
-    for _round in range(100):
+    for _round in range(40):
         try:
             source.download_blob(NAMES[0]).readall()
         except AzureError:
             failed += 1
     told = service.ask("counters")["commercial"]
-    assert 15 <= told["faulted"] <= 65
-    assert told["kinds"]["GetBlob"] >= 60
-    assert failed >= 5
+    assert 4 <= told["faulted"] <= 32
+    assert told["kinds"]["GetBlob"] >= 24
+    assert failed >= 2
 
 
 def test_latency_is_a_timer_and_not_a_queue(service: Service, pair: tuple[Any, Any]) -> None:
@@ -82,12 +82,12 @@ def test_latency_is_a_timer_and_not_a_queue(service: Service, pair: tuple[Any, A
 
     source, _ = pair
     source.download_blob(NAMES[0]).readall()
-    service.ask("settings", latency_ms=200)
+    service.ask("settings", latency_ms=500)
     began = time.perf_counter()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: source.download_blob(NAMES[0]).readall(), range(16)))
     taken = time.perf_counter() - began
-    assert 0.4 <= taken < 2.5
+    assert 1.0 <= taken < 3.0
 
 
 @pytest.mark.parametrize("tool", ["govlift-pull", "govlift-stream"])
