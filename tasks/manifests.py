@@ -23,6 +23,7 @@ from mappings.plan import CopyShard
 from mappings.runs import Claim
 from mappings.shards import Span
 from mappings.states import Change, Outcome, ProofLevel, Route
+from tasks.columns import column
 from tasks.disk import writing
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class ManifestWriter:
 
     def _flush(self) -> None:
         columns = zip(*map(_values, self._rows), strict=True)
-        arrays = [_array(field, values) for field, values in zip(self._schema, columns, strict=True)]
+        arrays = [column(values, field.type) for field, values in zip(self._schema, columns, strict=True)]
         table = self._pa.Table.from_arrays(arrays, schema=self._schema)
         assert self._writer is not None
         self._writer.write_table(table, row_group_size=ROWS_PER_GROUP)
@@ -330,21 +331,6 @@ def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 _values: Callable[[EvidenceRow], tuple[Any, ...]] = attrgetter(*_COLUMNS)
-
-
-def _array(field: pa.Field[Any], values: tuple[Any, ...]) -> pa.Array[Any]:
-    """One column. Most have the same value in all rows of a group, which then is turned into Arrow's only once."""
-    import pyarrow as pa
-
-    same = values.count(values[0]) == len(values)
-    if field.name in _TIMES:
-        for value in values[:1] if same else values:
-            # Arrow would take it for UTC.
-            if value is not None and value.tzinfo is None:
-                raise ValueError(f"{field.name} {value} has no time zone")
-    if same:
-        return pa.repeat(pa.scalar(values[0], field.type), len(values))
-    return pa.array(values, field.type)
 
 
 def _row(values: dict[str, Any]) -> EvidenceRow:

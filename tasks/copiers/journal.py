@@ -32,6 +32,7 @@ from typing import Any, Protocol
 from mappings.errors import FixTheInput
 from mappings.objects import EvidenceRow, ListedObject
 from mappings.states import Change, Outcome, ProofLevel, Route
+from tasks.columns import microseconds
 from tasks.disk import writing
 
 BATCH = 256
@@ -272,7 +273,7 @@ def _columns(rows: Sequence[EvidenceRow]) -> dict[str, Any]:
     for name, values in zip(_COLUMNS, zip(*map(_values, rows), strict=True), strict=True):
         same = values.count(values[0]) == len(values)
         if name in _TIMES:
-            values = tuple(None if one is None else round(one.timestamp() * 1e6) for one in values)
+            values = tuple(None if one is None else microseconds(one) for one in values)
         found[name] = values[0] if same else values
     return found
 
