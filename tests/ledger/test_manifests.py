@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -254,3 +256,17 @@ class TestEvidence:
         with ledger.writer._change() as connection:
             connection.exec_driver_sql("UPDATE shard SET manifest_hash = 'x'")
         assert len(check_evidence(tmp_path, ledger.reader)) == 2
+
+
+def test_a_worker_writes_manifests_without_pandas(tmp_path: Path) -> None:
+    """Breaks when writing imports what no worker needs: it takes a second, and memory in each of them."""
+    code = (
+        "import sys; from tests.ledger.build import row; from tasks.manifests import ManifestWriter\n"
+        "from pathlib import Path\n"
+        "writer = ManifestWriter(Path(sys.argv[1]), meta={})\n"
+        "[writer.write(row(name)) for name in ('a', 'b', 'ü')]\n"
+        "writer.close(); sys.exit('pandas' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "m.parquet")], check=False)
+    assert done.returncode == 0
+    assert [one.name for one in read_manifest(tmp_path / "m.parquet")] == ["a", "b", "ü"]
