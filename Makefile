@@ -50,7 +50,7 @@ unit:
 
 CASES ?= all
 bench: setup $(ORACLE) ## govlift beside AzCopy and rclone (about an hour; minutes: make bench CASES=small QUICK=1)
-	@$(BIN)/python -m benchmarks.copy --cases "$(CASES)" $(if $(QUICK),--repeats 1,--write)
+	@$(BIN)/python -m benchmarks.copying --cases "$(CASES)" $(if $(QUICK),--repeats 1,--write)
 
 format: setup ## rewrite the sources in the project's format
 	@$(BIN)/ruff format .

@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError
 
 from benchmarks.blobd import Service
 from benchmarks.cases import Case
-from benchmarks.copy import CALM, Bench, goals, tables
+from benchmarks.copying import CALM, Bench, goals, tables
 from tests.benchmarks.conftest import FastStage
 from tests.sandbox.conformance.conftest import new_name
 from tests.sandbox.conformance.stage import ACCOUNTS

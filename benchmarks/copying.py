@@ -1,8 +1,8 @@
 """The product beside AzCopy and rclone on the same service in one run: `make bench`.
 
-    python -m benchmarks.copy                                       # everything: about an hour on two cores
-    python -m benchmarks.copy --cases small --repeats 1             # minutes
-    python -m benchmarks.copy --cases small-pull --tools govlift-pull,azcopy
+    python -m benchmarks.copying                                       # everything: about an hour on two cores
+    python -m benchmarks.copying --cases small --repeats 1             # minutes
+    python -m benchmarks.copying --cases small-pull --tools govlift-pull,azcopy
 
 Tools take turns within each round, every run is compared with the source by content, and medians of the rounds are
 printed. `--write` puts the tables into docs/performance.md.
