@@ -97,9 +97,9 @@ def _sides(family: Family) -> _Sides:
         if ours(row):
             found.snapshots |= {row.target_snapshot} - {""}
             found.versions |= {row.target_version} - {""}
-    there, row = found.target_base, found.row
-    if there is not None and row is not None and ours(row) and there.etag == row.target_etag:
-        found.held = _Held(row.source_etag, there.etag, there.version_id, row)
+    there, last = found.target_base, found.row
+    if there is not None and last is not None and ours(last) and there.etag == last.target_etag:
+        found.held = _Held(last.source_etag, there.etag, there.version_id, last)
     return found
 
 
