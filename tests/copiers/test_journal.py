@@ -213,3 +213,39 @@ async def test_pieces_of_another_generation_or_another_writer_are_not_used() -> 
         row = (await pair.run())[("x", "")]
         assert row.outcome is Outcome.COPIED
         pair.assert_equal()
+
+
+async def test_a_journal_that_was_left_behind_does_not_outdo_a_newer_manifest() -> None:
+    """Breaks when a stale row is taken for evidence: what is unchanged would count as drifted, and be copied again."""
+    pair = many(3)
+    stale = list((await pair.run()).values())
+    for number in range(3):
+        pair.source.write("c", f"x{number:03}", b"newer")
+    await pair.run()
+    left = pair.journal()
+    left.note(stale)
+    left.flush()
+    before = pair.writes()
+    rows = await pair.run()
+    assert pair.writes() == before and {row.change for row in rows.values()} == {Change.SAME}
+
+
+@pytest.mark.parametrize("mode", ["pull", "stream"])
+async def test_what_was_written_and_not_recorded_is_known_as_ours(mode: str) -> None:
+    """Breaks when the journal does not hold a name before its first write: the source moves on, and ours is refused."""
+    pair = Pair(mode=mode)
+    for name in ("a", "b", "c", "d"):
+        pair.source.write("c", name, b"x", label=False)
+
+    def die(operation: str, name: str) -> None:
+        if "a" in pair.target.containers_["c"]:
+            raise asyncio.CancelledError
+
+    pair.source.hook = pair.target.hook = die
+    with pytest.raises(asyncio.CancelledError):
+        await pair.run(concurrency=1)
+    pair.source.hook = pair.target.hook = None
+    assert not pair.journal().finished("a")
+    pair.source.write("c", "a", b"longer", label=False)
+    assert (await pair.run())[("a", "")].outcome is Outcome.COPIED
+    pair.assert_equal()
