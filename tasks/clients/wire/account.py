@@ -206,11 +206,11 @@ def written_by(reply: Reply, *, content: bool = True) -> Written:
     """
     crc = reply.raw(b"x-ms-content-crc64") if content else None
     return Written(
-        etag=reply.named("etag"),
-        last_modified=_time(reply.named("last-modified")),
+        etag=reply.text(b"etag"),
+        last_modified=_time(reply.text(b"last-modified")),
         crc64=a2b_base64(crc) if crc else None,
-        request_id=reply.named("x-ms-request-id"),
-        version_id=reply.named("x-ms-version-id"),
+        request_id=reply.text(b"x-ms-request-id"),
+        version_id=reply.text(b"x-ms-version-id"),
     )
 
 

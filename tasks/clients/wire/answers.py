@@ -35,7 +35,7 @@ class Reply:
         # A folded line has no colon, or a name that begins with a space; either could hide a header.
         self._lines = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
         self._named = {name.lower(): value.strip(b" \t") for name, _, value in self._lines}
-        if b"\r\n " in head or b"\r\n\t" in head or b"" in self._named:
+        if self._named and min(self._named) < b"!":
             raise Broken("a folded header, or one without a name")
         if len(self._named) != len(self._lines):
             names = [name.lower() for name, _, _ in self._lines]
@@ -46,10 +46,14 @@ class Reply:
         """One header by its name in lower case; None where it is absent."""
         return self._named.get(name)
 
-    def named(self, name: str) -> str:
-        """One header by its name in lower case, "" where it is absent."""
-        value = self._named.get(name.encode("ascii"))
+    def text(self, name: bytes) -> str:
+        """As `raw`, as text; "" where it is absent."""
+        value = self._named.get(name)
         return text_of(value) if value else ""
+
+    def named(self, name: str) -> str:
+        """As `text`, where time does not matter."""
+        return self.text(name.encode("ascii"))
 
     def headers(self) -> list[tuple[str, str]]:
         """All headers in order, names as they were sent."""
