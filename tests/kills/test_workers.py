@@ -42,9 +42,7 @@ def town(clouds: RunningSandbox, tmp_path: Path, request: pytest.FixtureRequest)
     clouds.ask("POST", "/journal")
     clouds.break_with(SLOW)
     yield made
-    for pid in made.processes():
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    made.end()
     clouds.calm()
 
 

@@ -68,8 +68,8 @@ class Town:
     number: int
     account: Account
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    killed_at: float | None = None
-    """When its leader was killed last, while nothing has been started after it."""
+    deaths: list[float] = field(default_factory=list)
+    """When its leaders died."""
 
     @classmethod
     def founded(cls, folder: Path, state: dict[str, Any], number: int, account: Account, ledger: Path) -> Town:
@@ -124,6 +124,11 @@ class Town:
     def movers(self) -> list[int]:
         """Its worker processes."""
         return [pid for pid, words in _marked(self.mark) if b"flows.mover" in words]
+
+    def end(self) -> None:
+        """Kill what is left, where a test has failed."""
+        for pid in self.processes():
+            _kill(pid)
 
     # --- afterwards --------------------------------------------------------------------------------------------------
 
@@ -185,15 +190,16 @@ class Town:
             # Each snapshot of a blob is a content of its own.
             if whole and name != "versions":
                 contents[container, name] += 1
+        assert len(contents) == len({key for key in EXPECTED if key[2] != "versions"}), (
+            "every blob was seen to be written"
+        )
         self.account.redone.append(sum(number - 1 for number in contents.values()))
 
     def measure(self) -> None:
-        """How long it was from the last death of a leader to the first write after it; for the run that went on."""
-        if self.killed_at is not None:
-            after = [at for at, *_ in self.writes() if at > self.killed_at]
-            if after:
-                self.account.resumed.append(min(after) - self.killed_at)
-        self.killed_at = None
+        """How long it was from each death of a leader to the first write of the run that went on."""
+        writes = sorted(at for at, *_ in self.writes())
+        for death, next_one in zip(self.deaths, [*self.deaths[1:], float("inf")], strict=True):
+            self.account.resumed += [at - death for at in writes if death < at < next_one][:1]
 
 
 _DONE = """select s.body, e.at from event e join shard s on s.shard_id = json_extract(e.detail, '$.shard')
@@ -273,7 +279,7 @@ def strike(town: Town, running: subprocess.Popen[bytes], chance: random.Random) 
         running.wait()
     town.account.kills[f"{'leader' if victim == 'worker' else victim} while {moment.name}"] += 1
     town.must_be_gone()
-    town.killed_at = killed
+    town.deaths.append(killed)
     return True
 
 
