@@ -123,8 +123,8 @@ class RawPair(Pair):
     def __init__(self, mode: str, exclude: tuple[str, ...]) -> None:
         super().__init__(mode=mode)
         self.rules = replace(self.rules, exclude_blobs=exclude)
-        self.reader = RawSource(self.source)
-        self.writer = RawTarget(self.target, {"src": self.reader})
+        self.raw = RawSource(self.source), RawTarget(self.target, {"src": RawSource(self.source)})
+        self.reader, self.writer = self.raw
 
     async def printed(self, step: int) -> Prints:
         """What a verification of the last manifest prints."""
@@ -144,7 +144,7 @@ class RawPair(Pair):
 
     async def same(self, prints: Prints) -> list[bool]:
         expected = [one.source for one in prints.groups], [one.target for one in prints.groups]
-        found = await unchanged_runs((self.reader, self.writer), "c", prints.begins, None, expected, ("s", "t"))
+        found = await unchanged_runs(self.raw, "c", prints.begins, None, expected, ("s", "t"))
         return [equal and group.settled for equal, group in zip(found, prints.groups, strict=True)]
 
 
