@@ -74,10 +74,12 @@ def live_through(town: Town, chance: random.Random, assessed: Path, most: int) -
             kills -= 1
             ended = strike(town, running, chance)
         if not ended:
-            assert running.wait(timeout=300) == 0, town.log()
-        elif running.returncode == 0:
-            return
-    town.finish("migrate")
+            running.wait(timeout=300)
+        if running.returncode == 0:
+            break
+        assert ended, town.log()
+    else:
+        town.finish("migrate")
     town.measure()
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -198,7 +199,7 @@ class Town:
     def measure(self) -> None:
         """How long it was from each death of a leader to the first write of the run that went on."""
         writes = sorted(at for at, *_ in self.writes())
-        for death, next_one in zip(self.deaths, [*self.deaths[1:], float("inf")], strict=True):
+        for death, next_one in pairwise([*self.deaths, float("inf")]):
             self.account.resumed += [at - death for at in writes if death < at < next_one][:1]
 
 
