@@ -18,10 +18,15 @@ from flows.wiring import Bench, now
 from mappings.model import ContainerSurvey
 from mappings.objects import Tally
 from mappings.plan import CopyShard
-from mappings.runs import RunKind
-from mappings.states import RunState
+from mappings.runs import RunKind, ShardRecord
+from mappings.states import ProofLevel, RunState
+from tasks.carry import PrintStore
+from tasks.copiers.rules import CopyRules
 from tasks.copiers.survey import survey_container
 from tasks.evidence_folder import mark_folder
+from tasks.progress import Progress
+from tasks.proof import Printing, ProofWork, Proved, prove_all, prove_shard
+from tasks.selection import Selection
 
 SOURCE_TENANT = "11111111-1111-4111-8111-111111111111"
 TARGET_TENANT = "22222222-2222-4222-8222-222222222222"
@@ -61,6 +66,8 @@ async def prepare(config: Path, kind: RunKind, source: str, target: str, contain
         writer, reader = bench.ledger.writer, bench.ledger.reader
         for run in reader.runs():
             if run.state is RunState.RUNNING:
+                # What a run does when its shards are copied, and before a re-sync may follow.
+                await verified(bench, run.id)
                 writer.end_run(run.id, RunState.DONE, tally=Tally(), exit_code=0, now=now())
         reading, writing = bench.source_blobs(source), bench.target_blobs(target)
         if kind is RunKind.MIGRATE:
@@ -70,6 +77,24 @@ async def prepare(config: Path, kind: RunKind, source: str, target: str, contain
         run_id = writer.begin_run(kind, now=now())
         writer.open_shards(run_id, shards_of(survey, target), now=now())
         return run_id
+
+
+async def verified(bench: Bench, run_id: str) -> None:
+    """Verify the copied shards of a run, and leave prints for the next one."""
+    reader, folder = bench.ledger.reader, bench.folder
+    records = [record for record in reader.shards(run_id) if record.manifest and not record.carried]
+    rules = CopyRules.from_settings(bench.settings.copy_)
+    printing = Printing(PrintStore(folder, reader), Selection(folder, reader), rules, bench.ledger.writer, now)
+    work = ProofWork(folder=folder, level=ProofLevel.L0, share=1.0, seed=run_id, progress=Progress(), printing=printing)
+
+    async def verify(record: ShardRecord) -> Proved:
+        shard = record.shard
+        source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
+        return await prove_shard(record, work, source, target)
+
+    proved = await prove_all(records, verify)
+    if proved.mismatches:
+        raise SystemExit(f"the copy before the re-sync is not whole: {proved.mismatches[0]}")
 
 
 def main() -> None:

@@ -69,7 +69,9 @@ class Tool:
 def govlift(case: Case, place: Place, *, kind: str = "migrate", **copy: object) -> Ran:
     """Prepare with the product's own code, then measure its worker processes."""
     workers = int(str(copy.setdefault("workers", os.cpu_count() or 1)))
-    copy.setdefault("shard_objects", max(100, min(5000, -(-case.count // workers))))
+    if not case.resync:
+        # As many shards as workers; what a re-sync follows has shards of the default size.
+        copy.setdefault("shard_objects", max(100, min(50_000, -(-case.count // workers))))
     told = {"copy": copy, "source": SOURCE, "target": TARGET, "container": CONTAINER}
     place.folder.mkdir(parents=True, exist_ok=True)
     (place.folder / "case.json").write_text(json.dumps(told), encoding="utf-8")

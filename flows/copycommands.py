@@ -167,7 +167,9 @@ def worker(
 def verify(
     config: Config = HERE,
     level: Annotated[str, typer.Option(help="L0 size, L1 pin, L2 CRC64 at both ends, L3 SHA-256 of both ends.")] = "L2",
-    share: Annotated[float, typer.Option(min=0.0001, max=1.0, help="Part of the objects to look at.")] = 1.0,
+    share: Annotated[
+        float, typer.Option("--sample", "--share", min=0.0001, max=1.0, help="Part of the objects to look at.")
+    ] = 1.0,
     seed: Annotated[str, typer.Option(help="Chooses the sample.")] = "govlift",
     json_: Json = False,
     verbose: Verbose = False,

@@ -98,7 +98,7 @@ def _first_copy(stages: _Stages) -> None:
     stages.run("packages")
     plan = stages.run("plan", "--json").output["id"]
     stages.run("migrate", "--plan", plan, "--apply", "--json")
-    stages.run("verify", "--level", "L3", "--share", "0.05", "--json")
+    stages.run("verify", "--level", "L3", "--sample", "0.05", "--json")
 
 
 class _Stages:
