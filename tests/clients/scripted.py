@@ -121,6 +121,7 @@ class Scripted:
         with self._tls.wrap_socket(sock, server_side=True) as encrypted:
             self.shaken += 1
             self.talks += 1
+            encrypted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
             talk = Talk(encrypted, self.talks)
             while request := (talk.receive() if self.whole else talk.receive_head()):
                 self.requests.append(request)

@@ -174,6 +174,7 @@ class Line:
             self._loop.remove_writer(self._fd)
 
     def _encipher(self) -> None:
+        assert not self._enciphered
         rest, at = self._rest, 0
         stop = min(len(rest), _PIECE)
         while at < stop:
@@ -340,20 +341,21 @@ class Line:
         """Send until all is sent, or the service begins to speak: the loop then hears it, and goes on sending."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN | select.POLLOUT)
-        while self._rest and self.alive:
-            self._encipher()
-            while self._enciphered:
-                try:
-                    count = self._sock.send(self._enciphered)
-                except (BlockingIOError, InterruptedError):
-                    ready = poll.poll(self.patience * 1000)
-                    if not ready:
-                        raise Lost(f"nothing was taken for {self.patience:.0f} s") from None
-                    if ready[0][1] & select.POLLIN:
-                        return
-                    continue
-                self._sent = True
-                self._enciphered = self._enciphered[count:]
+        while (self._rest or self._enciphered) and self.alive:
+            if not self._enciphered:
+                # Only then: what was enciphered has its place in the stream.
+                self._encipher()
+            try:
+                count = self._sock.send(self._enciphered)
+            except (BlockingIOError, InterruptedError):
+                ready = poll.poll(self.patience * 1000)
+                if not ready:
+                    raise Lost(f"nothing was taken for {self.patience:.0f} s") from None
+                if ready[0][1] & select.POLLIN:
+                    return
+                continue
+            self._sent = True
+            self._enciphered = self._enciphered[count:]
 
     def _receive_on_thread(self, buffer: bytearray) -> None:
         """Receive the rest of a body of known length."""
