@@ -340,7 +340,8 @@ async def test_a_refusal_before_the_body_is_sent_is_heard(wires: Wires, size: in
     target = wires.target()
     target.wire._threads = threads
     with pytest.raises(ObjectRefused) as told:
-        await target.put_block("c", "n", "id", bytes(size))
+        async with asyncio.timeout(10):
+            await target.put_block("c", "n", "id", bytes(size))
     heard.set()
     assert told.value.status == 403 and len(server.requests) == 1
 
