@@ -14,8 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.wiring import Bench
+from flows.wiring import Bench, now
+from mappings.objects import Tally
+from mappings.plan import CopyShard
 from mappings.runs import RunKind, WorkerRecord
+from mappings.states import RunState
+from tasks.evidence_folder import mark_folder
 from tests.conftest import ROOT, RunningSandbox, start_sandbox
 from tests.e2e.customer import repository
 from tests.kills.town import Account, Town
@@ -85,6 +89,42 @@ def test_a_worker_joins_by_hand_and_leaves_when_asked(clouds: RunningSandbox, to
     clouds.ask("DELETE", "/faults")
     assert running.wait(timeout=120) == 0, town.log()
     town.must_be_whole()
+
+
+def test_what_a_worker_has_not_begun_is_free_when_it_leaves(clouds: RunningSandbox, town: Town) -> None:
+    """Mutation that must fail it: not giving back what waits behind the shard in hand."""
+    with Bench(town.customer.config, environ=town.customer.environment).ledger as ledger:
+        plan = ledger.reader.latest_plan()
+        assert plan is not None
+        run = ledger.writer.begin_run(RunKind.MIGRATE, plan_id=plan.id, now=now())
+        shards = [step for step in plan.steps if isinstance(step, CopyShard)]
+        ledger.writer.open_shards(run, shards, now=now())
+        mark_folder(town.customer.folder, ledger.reader, ledger.writer, now=now())
+        # Alone, it claims half of what there is; nothing can be copied, for nothing was provisioned, so it is held up
+        # by a source that does not answer.
+        clouds.ask("DELETE", "/faults")
+        clouds.break_with({"match": "(commercial|government) (blob|entra)", "delay": 60})
+        joining = helper(town, town.customer.config)
+        until(lambda: len(ledger.reader.leases(run)) > 2, town)
+        joining.terminate()
+        out, err = joining.communicate(timeout=30)
+        assert joining.returncode == 8, out + err
+        assert ledger.reader.leases(run) == []
+        ledger.writer.end_run(run, RunState.INTERRUPTED, tally=Tally(), exit_code=8, now=now())
+
+
+def test_no_worker_outlives_its_leader(clouds: RunningSandbox, town: Town) -> None:
+    """Mutation that must fail it: a worker that does not hear the end of its leader's pipe."""
+    clouds.ask("DELETE", "/faults")
+    clouds.break_with({"match": "government blob PUT .*(many|papers)", "delay": 15})
+    running = town.begin("migrate")
+    until(lambda: len(town.movers()) == 2 and town.asked("select 1 from shard where state = 'leased'"), town)
+    time.sleep(1)
+    running.kill()
+    running.wait()
+    until(lambda: not town.processes(), town, 10)
+    assert not town.asked("select 1 from shard where state = 'leased'"), "what it held is free at once"
+    assert town.asked("select 1 from shard where state = 'pending'"), "they left before the work was done"
 
 
 def test_a_worker_that_sees_another_folder_is_refused(town: Town, tmp_path: Path) -> None:
