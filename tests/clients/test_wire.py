@@ -29,7 +29,7 @@ from tasks.clients import crc64
 from tasks.clients.retries import TRIES
 from tasks.clients.wire import caller, pool
 from tasks.clients.wire.dial import Proxy, proxy_for
-from tasks.clients.wire.line import BIG, Yard
+from tasks.clients.wire.line import BIG
 from tests.clients.conftest import SOURCE, TARGET, Wires
 from tests.clients.scripted import Talk, answer, one_by_one
 
@@ -360,23 +360,6 @@ async def test_large_bodies_do_not_wait_for_the_garbage_collector(wires: Wires) 
         assert not [one for one in gc.get_objects() if isinstance(one, AnswerReader)]
     finally:
         gc.enable()
-
-
-async def test_memory_of_a_body_is_given_again_only_when_nobody_holds_it() -> None:
-    """Breaks when bytes that the engine still hashes or sends are overwritten by the next range."""
-    yard = Yard(asyncio.get_running_loop(), 0)
-    first = yard.allot(BIG)
-    held = memoryview(first)[5:9]
-    spot = id(first)
-    del first
-    second = yard.allot(BIG)
-    assert id(second) != spot, "a view still looks into it"
-    kept = {"deep": [second]}
-    del second
-    assert id(yard.allot(BIG)) not in (spot, id(kept["deep"][0]))
-    held.release()
-    assert id(yard.allot(BIG)) == spot and len(yard.allot(BIG + 1)) == BIG + 1
-    assert len({id(one) for one in [yard.allot(BIG) for _ in range(30)]}) == 30
 
 
 # --- who is asked ---

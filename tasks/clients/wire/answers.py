@@ -89,15 +89,14 @@ class AnswerReader:
     Args:
         bodiless: the request was a HEAD.
         most: bytes that the body may have.
-        allot: gives memory for a body of known length; what it held before is overwritten whole.
     """
 
     __slots__ = (
-        "_allot", "_bodiless", "_chunks", "_filled", "_held", "_most", "_need", "_stage", "_target", "done", "extra",
+        "_bodiless", "_chunks", "_filled", "_held", "_most", "_need", "_stage", "_target", "done", "extra",
         "heard", "reply", "room",
     )  # fmt: skip
 
-    def __init__(self, *, bodiless: bool, most: int, allot: Callable[[int], bytearray] = bytearray) -> None:
+    def __init__(self, *, bodiless: bool, most: int) -> None:
         self.reply: Reply | None = None
         self.done = False
         self.heard = False
@@ -106,7 +105,7 @@ class AnswerReader:
         """Whether bytes came behind the end: the connection must not be used again."""
         self.room: memoryview | None = None
         """Where the next bytes of a body of known length go directly; then `filled` is to be called, else `feed`."""
-        self._bodiless, self._most, self._allot = bodiless, most, allot
+        self._bodiless, self._most = bodiless, most
         # A plain function: a bound method would make a cycle, and bodies would wait for the garbage collector.
         self._stage: Callable[[AnswerReader, bytearray, int], int] = AnswerReader._head
         self._held = bytearray()
@@ -203,7 +202,7 @@ class AnswerReader:
         if here >= need:
             self._finish(bytes(memoryview(data)[place : place + need]))
             return need
-        self._target, self._need, self._filled = self._allot(need), need, here
+        self._target, self._need, self._filled = bytearray(need), need, here
         room = memoryview(self._target)
         room[:here] = memoryview(data)[place:end]
         self.room = room[here:]

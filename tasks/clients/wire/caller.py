@@ -162,9 +162,7 @@ class Caller:
         loop = asyncio.get_running_loop()
         self._yard = Yard(loop, self._threads)
         host = self.cloud.blob_endpoint(self.account).removeprefix("https://")
-        self._pool = Pool(
-            loop, Dialer(self._yard, host), self._yard.allot, most=_MOST_LINES, reads_only=self._reads_only
-        )
+        self._pool = Pool(loop, Dialer(self._yard, host), most=_MOST_LINES, reads_only=self._reads_only)
         return self._pool
 
     def _no_answer(self, lost: Lost, doing: str, container: str, name: str) -> ObjectError:

@@ -11,7 +11,6 @@ import asyncio
 import select
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +23,6 @@ BIG = 256 * 1024
 _PIECE = 64 * 1024
 """Bytes that are enciphered before they are sent; small enough for malloc to give the same memory again."""
 _SHARED = 256 * 1024
-_KEPT = 12
-"""Pieces of memory that are kept for large bodies: 48 MiB of ranges, those in use counted."""
 
 
 class Lost(Exception):
@@ -51,26 +48,6 @@ class Yard:
         self._free = threads
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="govlift-wire") if threads else None
         self._own = threading.local()
-        self._kept: list[bytearray] = []
-
-    def allot(self, size: int) -> bytearray:
-        """Memory for a body. Large pieces that nobody holds any more are given again: fresh ones cost a tenth of the
-        CPU of a whole transfer, in zeroes and page faults.
-
-        Whether somebody holds a piece is told by its reference count: whoever can read it, a memoryview included, has a
-        reference to it.
-        """
-        if size < BIG:
-            return bytearray(size)
-        for piece in self._kept:
-            # The list, the name here, and the argument of the question.
-            if len(piece) == size and sys.getrefcount(piece) == 3:
-                return piece
-        made = bytearray(size)
-        if len(self._kept) == _KEPT:
-            self._kept.pop(0)
-        self._kept.append(made)
-        return made
 
     def carry(self, work: Callable[[bytearray], None]) -> bool:
         """Run `work` on a thread, with a buffer of that thread; False where none is free now."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 from mappings.errors import AskForApproval
 from tasks.clients.wire.answers import AnswerReader, Reply
@@ -22,7 +21,6 @@ class Pool:
     """Lines to one host.
 
     Args:
-        allot: gives memory for bodies.
         most: open lines; who comes then waits for one.
         reads_only: refuse whatever is neither GET nor HEAD. The last of the locks before the source, and the nearest to
             the socket.
@@ -32,14 +30,13 @@ class Pool:
         self,
         loop: asyncio.AbstractEventLoop,
         dialer: Dialer,
-        allot: Callable[[int], bytearray],
         *,
         most: int,
         reads_only: bool,
     ) -> None:
         self.opened = 0
         """Lines opened in all."""
-        self._loop, self._dialer, self._allot, self._most = loop, dialer, allot, most
+        self._loop, self._dialer, self._most = loop, dialer, most
         self._lines: set[Line] = set()
         self._idle: list[Line] = []
         self._pending = 0
@@ -77,7 +74,7 @@ class Pool:
         while True:
             line = await self._take(new=again)
             reused = line.used > 0
-            reader = AnswerReader(bodiless=bodiless, most=most, allot=self._allot)
+            reader = AnswerReader(bodiless=bodiless, most=most)
             try:
                 await line.ask(head, body, reader, patience)
             except Lost as lost:
