@@ -21,8 +21,8 @@ Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4
 
 AZCOPY_EXPOSES = (
     'mover = "azcopy" shows a SAS of the source in the list of processes of this machine, because AzCopy takes it on '
-    "its command line only; it can read and list one container for four hours. Set azcopy_sas_in_argv = true where nobody "
-    "else works on the machine"
+    "its command line only; it can read and list one container for four hours. Set azcopy_sas_in_argv = true where "
+    "nobody else works on the machine"
 )
 
 
@@ -192,7 +192,7 @@ class Copy(_Part):
     outside_mib_per_second: float = Field(default=0.0, ge=0)
     """The same, in bytes."""
     workers: int = Field(default=0, ge=0, le=64)
-    """Worker processes of this machine; 0 leaves it to govlift: one per CPU up to 8, none of its own for a small job."""
+    """Worker processes of this machine; 0 leaves it to govlift: one per CPU up to 8, none extra for a small job."""
     block_mib: int = Field(default=8, ge=1, le=100)
     shard_objects: int = Field(default=50_000, ge=100)
     """Objects per shard, about."""

@@ -101,9 +101,7 @@ class Mover:
                 assert replace(one.headers, content_md5=label) == replace(other.headers, content_md5=label), name
 
 
-async def everything(
-    side: SourceBlobs | TargetBlobs, container: str
-) -> dict[str, list[tuple[ListedObject, bytes]]]:
+async def everything(side: SourceBlobs | TargetBlobs, container: str) -> dict[str, list[tuple[ListedObject, bytes]]]:
     """All blobs of a container with their bytes, snapshots first."""
     found: dict[str, list[tuple[ListedObject, bytes]]] = {}
     async for item in side.objects(container):

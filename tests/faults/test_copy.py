@@ -177,9 +177,7 @@ async def test_pulls_that_are_refused_stream_in_mid_run(copies: RunningSandbox, 
     await mover.assert_equal("many")
 
 
-async def test_a_classic_account_is_read_with_its_key(
-    copies: RunningSandbox, clear_target: None, client: str
-) -> None:
+async def test_a_classic_account_is_read_with_its_key(copies: RunningSandbox, clear_target: None, client: str) -> None:
     """Breaks when the key signs no SAS for the pull, or the reads."""
     async for mover in opened(copies, "copyclassic", "copytarget", key=key_of("copyclassic"), client=client):
         for route in (Route.PULL, Route.STREAM):
