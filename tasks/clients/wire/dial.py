@@ -162,28 +162,43 @@ class Dialer:
         )
 
     async def _encrypt(self, sock: socket.socket, left: Callable[[Line], None]) -> Line:
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = self._tls.wrap_bio(incoming, outgoing, server_hostname=self.host)
-        loop = self._yard.loop
+        # The wrapped socket takes the descriptor over.
+        tls = self._tls.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
         try:
-            while True:
-                try:
-                    tls.do_handshake()
-                    break
-                except ssl.SSLWantReadError:
-                    if outgoing.pending:
-                        await loop.sock_sendall(sock, outgoing.read())
-                    said = await loop.sock_recv(sock, 64 * 1024)
-                    if not said:
-                        raise Lost(f"{self.host} hung up in the handshake", unsent=True) from None
-                    incoming.write(said)
-            if outgoing.pending:
-                await loop.sock_sendall(sock, outgoing.read())
+            await self._shake_hands(tls)
+            return Line(self._yard, tls, left)
         except ssl.SSLCertVerificationError as wrong:
+            tls.close()
             raise FixTheInput(
                 f"The certificate that answers for {self.host} is not accepted: {wrong.verify_message}.",
                 next_step="If a proxy of yours opens TLS, name its CA in SSL_CERT_FILE; else ask who answers there.",
             ) from None
         except OSError as wrong:
+            tls.close()
             raise Lost(f"no TLS with {self.host}: {wrong}", unsent=True) from None
-        return Line(self._yard, sock, tls, incoming, outgoing, left)
+        except BaseException:
+            tls.close()
+            raise
+
+    async def _shake_hands(self, tls: ssl.SSLSocket) -> None:
+        loop, fd = self._yard.loop, tls.fileno()
+        while True:
+            ready = loop.create_future()
+            try:
+                tls.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                loop.add_reader(fd, _wake, ready)
+                end = loop.remove_reader
+            except ssl.SSLWantWriteError:
+                loop.add_writer(fd, _wake, ready)
+                end = loop.remove_writer
+            try:
+                await ready
+            finally:
+                end(fd)
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

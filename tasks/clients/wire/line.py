@@ -1,6 +1,6 @@
 """One TLS connection to a service: one request at a time, on the event loop, large bodies on a free thread.
 
-The socket is driven by hand over `ssl.SSLObject`, which needs fewer calls and copies than a transport of asyncio; see
+A non-blocking `ssl.SSLSocket` that is driven by hand needs fewer calls and copies than a transport of asyncio; see
 docs/adr/0017-the-wire.md. The reader stays registered while the line is idle, so a line that the service closed leaves
 the pool at once.
 """
@@ -11,7 +11,6 @@ import asyncio
 import select
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
@@ -21,8 +20,9 @@ from tasks.clients.wire.answers import AnswerReader, Broken
 BIG = 256 * 1024
 """Bytes of a body from which on a thread carries it, where one is free."""
 _PIECE = 64 * 1024
-"""Bytes that are enciphered before they are sent; small enough for malloc to give the same memory again."""
-_SHARED = 256 * 1024
+"""Bytes that are handed to TLS at once, which takes a record of 16 KiB of them."""
+_TURN = 16
+"""Records that one line reads before the others have their turn."""
 
 
 class Lost(Exception):
@@ -39,29 +39,22 @@ class Lost(Exception):
 
 
 class Yard:
-    """What the lines of one event loop share: two buffers, and the threads that carry large bodies."""
+    """What the lines of one event loop share: a buffer, and the threads that carry large bodies."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, threads: int) -> None:
         self.loop = loop
-        self.raw, self.plain = bytearray(_SHARED), bytearray(_PIECE)
-        self.raw_view, self.plain_view = memoryview(self.raw), memoryview(self.plain)
+        self.plain = bytearray(_PIECE)
+        self.plain_view = memoryview(self.plain)
         self._free = threads
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="govlift-wire") if threads else None
-        self._own = threading.local()
 
-    def carry(self, work: Callable[[bytearray], None]) -> bool:
-        """Run `work` on a thread, with a buffer of that thread; False where none is free now."""
+    def carry(self, work: Callable[[], None]) -> bool:
+        """Run `work` on a thread; False where none is free now."""
         if not self._free or self._threads is None:
             return False
         self._free -= 1
-        self._threads.submit(self._on_thread, work)
+        self._threads.submit(work)
         return True
-
-    def _on_thread(self, work: Callable[[bytearray], None]) -> None:
-        buffer = getattr(self._own, "buffer", None)
-        if buffer is None:
-            buffer = self._own.buffer = bytearray(_SHARED)
-        work(buffer)
 
     def carried(self) -> None:
         """A thread is free again; called on the loop."""
@@ -73,17 +66,14 @@ class Yard:
 
 
 class Line:
-    """An open connection, its handshake done."""
+    """An open connection, its handshake done.
 
-    def __init__(
-        self,
-        yard: Yard,
-        sock: socket.socket,
-        tls: ssl.SSLObject,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        left: Callable[[Line], None],
-    ) -> None:
+    Args:
+        sock: not blocking.
+        left: called once, when the line is gone.
+    """
+
+    def __init__(self, yard: Yard, sock: ssl.SSLSocket, left: Callable[[Line], None]) -> None:
         self.alive = True
         self.used = 0
         """Requests that were answered on it."""
@@ -92,14 +82,12 @@ class Line:
         self.patience = 0.0
         """Seconds without a byte after which the request under way is given up."""
         self._yard, self._loop = yard, yard.loop
-        self._sock, self._tls, self._in, self._out = sock, tls, incoming, outgoing
-        # With a buffer to read into, it returns a count.
-        self._read = cast("Callable[[int, memoryview], int]", tls.read)
-        self._left = left
+        self._sock, self._left = sock, left
+        # With a buffer to read into, it returns a count; 0 at the end.
+        self._read = cast("Callable[[int, memoryview], int]", sock.read)
         self._reader: AnswerReader | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._rest = memoryview(b"")
-        self._enciphered = memoryview(b"")
         self._sent = False
         self._writing = False
         self._away = False
@@ -139,13 +127,14 @@ class Line:
 
     def _send_small(self, data: bytes) -> None:
         """The common case, without detours: all goes out at once."""
-        at = self._tls.write(data)
-        if at < len(data):
-            self._rest = memoryview(data)[at:]
-            self._encipher()
-        else:
-            self._enciphered = memoryview(self._out.read())
-        self._push()
+        try:
+            count = self._sock.send(data)
+        except ssl.SSLWantWriteError:
+            count = 0
+        self._sent = True
+        if count < len(data):
+            self._rest = memoryview(data)[count:]
+            self._push()
 
     def drop(self, why: str = "given up") -> None:
         """Close at once, whatever is under way."""
@@ -155,32 +144,21 @@ class Line:
 
     def _push(self) -> None:
         """Send what is to be sent, until the socket takes no more."""
-        while True:
-            while self._enciphered:
-                try:
-                    count = self._sock.send(self._enciphered)
-                except (BlockingIOError, InterruptedError):
-                    if not self._writing:
-                        self._writing = True
-                        self._loop.add_writer(self._fd, self._writable)
-                    return
+        while self._rest:
+            try:
+                count = self._sock.send(self._rest[:_PIECE])
+            except ssl.SSLWantWriteError:
+                # Of this piece a part may be on its way.
                 self._sent = True
-                self._enciphered = self._enciphered[count:]
-            if not self._rest:
-                break
-            self._encipher()
+                if not self._writing:
+                    self._writing = True
+                    self._loop.add_writer(self._fd, self._writable)
+                return
+            self._sent = True
+            self._rest = self._rest[count:]
         if self._writing:
             self._writing = False
             self._loop.remove_writer(self._fd)
-
-    def _encipher(self) -> None:
-        assert not self._enciphered
-        rest, at = self._rest, 0
-        stop = min(len(rest), _PIECE)
-        while at < stop:
-            at += self._tls.write(rest[at:stop])
-        self._rest = rest[at:]
-        self._enciphered = memoryview(self._out.read())
 
     def _writable(self) -> None:
         self.seen = self._loop.time()
@@ -191,70 +169,59 @@ class Line:
 
     def _broke(self, wrong: Exception) -> None:
         """Sending failed. What the service said before it hung up, e.g. 403 to a large body, is still worth reading."""
-        self._rest = self._enciphered = memoryview(b"")
+        self._rest = memoryview(b"")
         unsent = not self._sent
         if not unsent:
-            self._readable()
+            self._digest()
         if self.alive:
             self._lose(Lost(_said(wrong), unsent=unsent, heard=self._reader is not None and self._reader.heard))
 
     # --- receiving ---
 
     def _readable(self) -> None:
-        yard = self._yard
-        try:
-            count = self._sock.recv_into(yard.raw)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as wrong:
-            self._lost(_said(wrong))
-            return
-        if not count:
-            self._ended()
-            return
         self.seen = self._loop.time()
-        self._in.write(yard.raw_view[:count])
         self._digest()
 
     def _digest(self) -> None:
-        """Decipher what has come, and hand it to the reader."""
-        reader, read, yard = self._reader, self._read, self._yard
+        """Read what has come, and hand it to the reader; of a large body only so much that others have their turn."""
+        reader, read, plain = self._reader, self._read, self._yard.plain_view
         try:
-            while reader is not None and not reader.done:
+            if reader is None:
+                self._lost("bytes that nobody asked for") if read(1, plain) else self._ended()
+                return
+            for _ in range(_TURN):
+                if reader.done:
+                    break
                 room = reader.room
                 if room is None:
-                    count = read(_PIECE, yard.plain_view)
-                    reader.feed(yard.plain, count)
+                    count = read(_PIECE, plain)
+                    if count:
+                        reader.feed(self._yard.plain, count)
                 elif len(room) >= BIG and not self._writing and self._carry(self._receive_on_thread):
                     return
                 else:
                     count = read(len(room), room)
-                    reader.filled(count)
+                    if count:
+                        reader.filled(count)
                 if not count:
                     self._ended()
                     return
-            if reader is not None:
+            if reader.done:
                 self._finish(reader)
-            elif read(1, yard.plain_view):
-                self._lost("bytes that nobody asked for")
-            else:
-                self._ended()
         except ssl.SSLWantReadError:
             return
-        except (ssl.SSLError, Broken) as wrong:
+        except (OSError, Broken) as wrong:
             self._lost(_said(wrong))
 
     def _finish(self, reader: AnswerReader) -> None:
         """The answer is whole; whether the line can be used again shows in what else came and was not sent."""
         waiter, reply = self._waiter, reader.reply
-        clean = not reader.extra and not self._rest and not self._enciphered
+        clean = not reader.extra and not self._rest and not self._sock.pending()
         clean = clean and reply is not None and reply.keeps_open
         self._reader = self._waiter = None
         self.used += 1
         if not clean:
             self._lose(Lost("the service hung up"))
-        elif self._in.pending or self._tls.pending():
-            self._digest()
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
@@ -275,7 +242,8 @@ class Line:
         if self._away:
             # The thread sees the end of the socket and comes back; only then is it closed.
             with _ignored:
-                self._sock.shutdown(socket.SHUT_RDWR)
+                # Not the method of SSLSocket, which takes the cipher away from under the thread.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
         else:
             self._close()
         waiter, self._waiter, self._reader = self._waiter, None, None
@@ -291,13 +259,13 @@ class Line:
 
     # --- on a thread ---
 
-    def _carry(self, work: Callable[[bytearray], None]) -> bool:
+    def _carry(self, work: Callable[[], None]) -> bool:
         """Give the socket to a thread, where one is free."""
 
-        def carried(buffer: bytearray) -> None:
+        def carried() -> None:
             wrong: Exception | None = None
             try:
-                work(buffer)
+                work()
             except Exception as broken:
                 wrong = broken
             with _ignored:
@@ -322,7 +290,7 @@ class Line:
             self._lost(str(wrong))
         elif wrong is not None:
             self._broke(wrong)
-        elif self._rest or self._enciphered:
+        elif self._rest:
             self._go_on()
         else:
             self._digest()
@@ -337,50 +305,38 @@ class Line:
         except (OSError, ssl.SSLError) as wrong:
             self._broke(wrong)
 
-    def _send_on_thread(self, _: bytearray) -> None:
+    def _send_on_thread(self) -> None:
         """Send until all is sent, or the service begins to speak: the loop then hears it, and goes on sending."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN | select.POLLOUT)
-        while (self._rest or self._enciphered) and self.alive:
-            if not self._enciphered:
-                # Only then: what was enciphered has its place in the stream.
-                self._encipher()
-            try:
-                count = self._sock.send(self._enciphered)
-            except (BlockingIOError, InterruptedError):
-                ready = poll.poll(self.patience * 1000)
-                if not ready:
-                    raise Lost(f"nothing was taken for {self.patience:.0f} s") from None
-                if ready[0][1] & select.POLLIN:
-                    return
-                continue
-            self._sent = True
-            self._enciphered = self._enciphered[count:]
-
-    def _receive_on_thread(self, buffer: bytearray) -> None:
-        """Receive the rest of a body of known length."""
-        reader, read, sock, view = self._reader, self._read, self._sock, memoryview(buffer)
-        poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
-        while reader is not None and not reader.done and self.alive:
-            room = reader.room
-            if room is None:
-                return
-            try:
-                count = read(len(room), room)
-                reader.filled(count)
-                if count:
-                    continue
-            except ssl.SSLWantReadError:
+        rest, sock = self._rest, self._sock
+        try:
+            while rest and self.alive:
                 try:
-                    count = sock.recv_into(buffer)
-                except (BlockingIOError, InterruptedError):
-                    if not poll.poll(self.patience * 1000):
-                        raise Lost(f"no byte came for {self.patience:.0f} s") from None
-                    continue
-            if not count:
-                raise Lost("the service hung up")
-            self._in.write(view[:count])
+                    rest = rest[sock.send(rest[:_PIECE]) :]
+                except ssl.SSLWantWriteError:
+                    ready = poll.poll(self.patience * 1000)
+                    if not ready:
+                        raise Lost(f"nothing was taken for {self.patience:.0f} s") from None
+                    if ready[0][1] & select.POLLIN:
+                        return
+        finally:
+            self._rest, self._sent = rest, True
+
+    def _receive_on_thread(self) -> None:
+        """Receive the rest of a body of known length."""
+        reader, read = self._reader, self._read
+        self._sock.settimeout(self.patience)
+        try:
+            while reader is not None and self.alive and (room := reader.room) is not None:
+                count = read(len(room), room)
+                if not count:
+                    raise Lost("the service hung up")
+                reader.filled(count)
+        except TimeoutError:
+            raise Lost(f"no byte came for {self.patience:.0f} s") from None
+        finally:
+            self._sock.settimeout(0)
 
 
 class _Ignored:
