@@ -259,6 +259,9 @@ def object_error(said: Answer, doing: str, sent: Sent) -> ObjectError:
     """The `ObjectError` for an answer with status >= 400; for callers that speak HTTP without the SDK."""
     told = said.message or f"HTTP {said.status}"
     sentence = clean(f"Could not {doing}: {told}".rstrip(".") + (f" ({said.code})." if said.code else "."))
+    if said.status == 501 and sent.copy_source:
+        # A service without this From URL operation never will have it; the bytes can still go through the mover.
+        return SwitchRoute(sentence, code=said.code, status=said.status)
     if said.status in (408, 429) or said.status >= 500 or said.code in _WAIT:
         return SlowDown(sentence, code=said.code, status=said.status, retry_after=said.retry_after)
     kind = _copy_source_kind(said) if sent.copy_source and _speaks_of_source(said) else _kind(said, sent)

@@ -67,6 +67,8 @@ def copied_from(status: str, code: str = "") -> dict[str, str]:
         (Answer(409, "BlobAlreadyExists"), PULL_OVER, CompareTarget),
         (Answer(403, "CannotVerifyCopySource"), PULL, SwitchRoute),
         (Answer(404, "CannotVerifyCopySource"), PULL, SwitchRoute),
+        (Answer(501, "APINotImplemented"), PULL, SwitchRoute),
+        (Answer(501, "APINotImplemented"), WRITE, SlowDown),
         (Answer(404, "CannotVerifyCopySource", headers=copied_from("404", "BlobNotFound")), PULL, ObjectGone),
         (Answer(412, "CannotVerifyCopySource", headers=copied_from("412")), PULL, ReplanObject),
         (Answer(503, "CannotVerifyCopySource", headers=copied_from("503")), PULL, SlowDown),
