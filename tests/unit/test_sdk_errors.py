@@ -98,7 +98,8 @@ def test_an_answer_decides_what_happens_next(said: Answer, sent: Sent, kind: typ
 def test_every_failure_has_a_kind(status: int, code: str, copy_source: bool, condition: bool) -> None:
     error = object_error(Answer(status, code), "x", Sent(copy_source, condition, condition))
     assert type(error) is not ObjectError
-    assert (status < 500 and status not in (408, 429) and code != "ServerBusy") or isinstance(error, SlowDown)
+    waits = (status >= 500 or status in (408, 429) or code == "ServerBusy") and not (status == 501 and copy_source)
+    assert not waits or isinstance(error, SlowDown)
 
 
 def test_retry_after_is_handed_on() -> None:
