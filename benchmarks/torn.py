@@ -23,9 +23,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from azure.storage.blob import BlobServiceClient, generate_container_sas
 
+from mappings.objects import EvidenceRow
 from mappings.states import Outcome
 from sandbox import launcher
 from tasks.copiers.routes import RouteBook
@@ -127,15 +129,15 @@ class Stage:
 
         return copy
 
-    def govlift(self, container: str, route: str, client: str) -> Callable[[], int]:
+    def govlift(self, container: str, route: Literal["pull", "stream"], client: str) -> Callable[[], int]:
         async def once() -> int:
             async with aclosing(opened(self.box, "copysource", "copytarget", client=client)) as movers:
                 mover = await anext(aiter(movers))
-                mover.routes, mover.manifest = RouteBook(route), manifest  # type: ignore[arg-type]
+                mover.routes, mover.manifest = RouteBook(route), manifest
                 rows = await mover.run(container, block=BLOCK, whole_pull=BLOCK, pull_block=BLOCK, pause=0.0)
                 return sum(row.outcome is Outcome.FAILED for row in rows.values())
 
-        manifest: dict[str, list[object]] = {}
+        manifest: dict[str, list[EvidenceRow]] = {}
         return lambda: asyncio.run(once())
 
 

@@ -116,7 +116,8 @@ def command(body: Callable[P, None]) -> Callable[P, None]:
 
     own = inspect.signature(body, eval_str=True)
     option = inspect.Parameter("log_format", inspect.Parameter.KEYWORD_ONLY, default="", annotation=LogFormat)
-    guarded.__signature__ = own.replace(parameters=[*own.parameters.values(), option])  # type: ignore[attr-defined]
+    known: Any = guarded
+    known.__signature__ = own.replace(parameters=[*own.parameters.values(), option])
     guarded.__annotations__ = {name: one.annotation for name, one in own.parameters.items()} | {"log_format": LogFormat}
     return guarded
 

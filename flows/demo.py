@@ -59,7 +59,7 @@ async def show(directory: Path, *, estate: str) -> int:
     began = time.monotonic()
     # As Ctrl-C: nothing that was started here stays behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _fresh(directory)
+    fresh(directory)
     sandbox = directory / "sandbox"
     say("Two clouds on this machine, and a county that must move from one to the other.\n")
     state = up(sandbox, estate=estate)
@@ -157,11 +157,11 @@ def _close_to_pulls(state: Mapping[str, Any]) -> None:
             say(f"The storage account {account['name']} stands behind a firewall: nothing can be pulled from it.")
 
 
-def _fresh(directory: Path) -> None:
+def fresh(directory: Path) -> None:
     """Make the folder anew; a folder that the demo did not make is left alone."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         if not (directory / MARK).exists():
-            raise FixTheInput(f"{directory} holds something else.", next_step="Choose another folder with --dir.")
+            raise FixTheInput(f"{directory} holds something else.", next_step="Choose another folder.")
         from sandbox.launcher import down
 
         down(directory / "sandbox")
@@ -200,35 +200,45 @@ def _key_variable(account: str) -> str:
     return f"GOVLIFT_SOURCE_KEY_{account.upper()}"
 
 
+def sides_of(name: str, customer: str, state: Mapping[str, Any], *, source: str = "") -> str:
+    """The part of a migration.toml that says who moves from where to where, for a sandbox as `up` tells of it.
+
+    Args:
+        source: more tables of the source, as TOML.
+    """
+    here, there = state["commercial"], state["government"]
+    return f"""\
+name = "{name}"
+customer = "{customer}"
+
+[source]
+cloud = "AzureCloud"
+tenant_id = "{here["tenant_id"]}"
+subscriptions = {json.dumps(here["subscriptions"])}
+
+[source.credential]
+client_id = "{here["client_id"]}"
+secret_env = "GOVLIFT_SOURCE_SECRET"
+{source}
+[target]
+cloud = "AzureUSGovernment"
+tenant_id = "{there["tenant_id"]}"
+subscription = "{there["subscriptions"][0]}"
+
+[target.credential]
+client_id = "{there["client_id"]}"
+secret_env = "GOVLIFT_TARGET_SECRET"
+"""
+
+
 def settings_of(state: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     """migration.toml of the sample customer."""
-    source, target = state["commercial"], state["government"]
     keys = "".join(
         f'\n[[source.shared_keys]]\naccount = "{name}"\nkey_env = "{_key_variable(name)}"\n'
         for name in _classic_keys(state)
     )
     return f"""\
-name = "hollis-county"
-customer = "Hollis County (sample)"
-
-[source]
-cloud = "AzureCloud"
-tenant_id = "{source["tenant_id"]}"
-subscriptions = {json.dumps(source["subscriptions"])}
-
-[source.credential]
-client_id = "{source["client_id"]}"
-secret_env = "GOVLIFT_SOURCE_SECRET"
-{keys}
-[target]
-cloud = "AzureUSGovernment"
-tenant_id = "{target["tenant_id"]}"
-subscription = "{target["subscriptions"][0]}"
-
-[target.credential]
-client_id = "{target["client_id"]}"
-secret_env = "GOVLIFT_TARGET_SECRET"
-
+{sides_of("hollis-county", "Hollis County (sample)", state, source=keys)}
 [copy]
 route = "auto"
 proof = "L2"

@@ -220,6 +220,7 @@ class Worker:
             bytes=at.bytes,
             failed=at.failed,
             throttled=self._work.paces.throttled(),
+            requests=self._bench.requests,
             in_flight=self._work.paces.in_flight(),
             shards=tuple(claim.shard.id for claim in held),
         )

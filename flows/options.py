@@ -69,6 +69,7 @@ def filtered(body: Callable[..., None]) -> Callable[..., None]:
         )
         for part, kind in PARTS.items()
     ]
-    with_filters.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    known: Any = with_filters
+    known.__signature__ = own.replace(parameters=parameters)
     with_filters.__annotations__ = {one.name: one.annotation for one in parameters}
     return with_filters

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from urllib.request import Request, urlopen
 import typer
 
 from flows.console import command, hint, say, say_table
-from flows.demo import environment_of, prefect_server
+from flows.demo import environment_of, fresh, prefect_server, sides_of
 from flows.demo_machines import Machine
 from flows.demo_program import sample_sheet
 from flows.observe import duration, start_logging
@@ -36,7 +35,6 @@ from tasks.manifests import check_evidence
 if TYPE_CHECKING:
     from sandbox.postgres import Server
 
-MARK = ".govlift-scale-demo"
 ESTATE = "sandbox.estates.crowd:estate"
 MACHINES = 3
 SLOW = 0.5
@@ -61,7 +59,7 @@ def show(directory: Path) -> None:
     began = time.monotonic()
     # As Ctrl-C: nothing that was started here stays behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _fresh(directory)
+    fresh(directory)
     with ExitStack() as stack:
         try:
             postgres = stack.enter_context(postgres_server())
@@ -267,43 +265,9 @@ def _run(words: list[str], environment: dict[str, str]) -> None:
         raise Wrong(f"`{' '.join(words[2:])}` failed: {told.stderr[-500:]}", next_step="Read above.")
 
 
-def _fresh(directory: Path) -> None:
-    """Make the folder anew; one that the demo did not make is left alone."""
-    if directory.exists() and any(directory.iterdir()):
-        if not (directory / MARK).exists():
-            raise FixTheInput(f"{directory} holds something else.", next_step="Name another folder.")
-        from sandbox.launcher import down
-
-        down(directory / "sandbox")
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / MARK).touch()
-
-
 def _settings(state: Mapping[str, Any], ledger: str) -> str:
-    source, target = state["commercial"], state["government"]
     return f"""\
-name = "crowd"
-customer = "Crowd Township (sample)"
-
-[source]
-cloud = "AzureCloud"
-tenant_id = "{source["tenant_id"]}"
-subscriptions = {json.dumps(source["subscriptions"])}
-
-[source.credential]
-client_id = "{source["client_id"]}"
-secret_env = "GOVLIFT_SOURCE_SECRET"
-
-[target]
-cloud = "AzureUSGovernment"
-tenant_id = "{target["tenant_id"]}"
-subscription = "{target["subscriptions"][0]}"
-
-[target.credential]
-client_id = "{target["client_id"]}"
-secret_env = "GOVLIFT_TARGET_SECRET"
-
+{sides_of("crowd", "Crowd Township (sample)", state)}
 [copy]
 workers = 1
 concurrency = 4

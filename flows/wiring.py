@@ -175,6 +175,11 @@ class Bench:
                 self._source_blobs[account].give_keys(keys)
         return self._source_blobs[account]
 
+    @property
+    def requests(self) -> int:
+        """Requests that the blob clients of this process have sent."""
+        return sum(client.requests for client in (*self._source_blobs.values(), *self._target_blobs.values()))
+
     def target_blobs(self, account: str) -> TargetBlobClient | WireTarget:
         """Client of one target account."""
         if account not in self._target_blobs:

@@ -51,7 +51,7 @@ def compiled(
     tests: list[Test] = []
     for filters in several:
         if why := place_left_out(filters, account, container):
-            return lambda _item, why=why: why  # type: ignore[misc]
+            return _always(why)
         tests += _tests(filters, on_list)
     if not tests:
         return None
@@ -166,3 +166,7 @@ def _lower(values: tuple[str, ...]) -> frozenset[str]:
 
 def _pairs(texts: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(key, value) for key, _, value in (text.partition("=") for text in texts)]
+
+
+def _always(why: str) -> Test:
+    return lambda _item: why

@@ -198,7 +198,10 @@ def parse_filters(given: Mapping[str, object], *, origin: str = OPTIONS, listed:
 
     def texts(part: str) -> tuple[str, ...]:
         value = given.get(part) or ()
-        return (value,) if isinstance(value, str) else tuple(value)  # type: ignore[arg-type]
+        if isinstance(value, str):
+            return (value,)
+        assert isinstance(value, (tuple, list))
+        return tuple(value)
 
     def one(part: str) -> str:
         return str(given.get(part) or "")

@@ -51,8 +51,14 @@ class Server:
         """Make an empty database."""
         import psycopg
 
-        place = {"host": "127.0.0.1", "port": str(self.port), "user": USER, "password": self.password}
-        with psycopg.connect(**place, dbname="postgres", autocommit=True) as connection:  # type: ignore[arg-type]
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=USER,
+            password=self.password,
+            dbname="postgres",
+            autocommit=True,
+        ) as connection:
             connection.execute(f'CREATE DATABASE "{database}"'.encode())
 
 

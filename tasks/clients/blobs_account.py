@@ -30,6 +30,7 @@ from tasks.clients.patience import Patience, SpokenVersion, pause
 from tasks.clients.session import HostGuard
 
 if TYPE_CHECKING:
+    from azure.core.pipeline import PipelineRequest
     from azure.storage.blob import BlobProperties
 
     from tasks.clients.session import Session
@@ -58,6 +59,8 @@ class BlobAccount:
         self.spoken = SpokenVersion()
         self.throttled: Callable[[float | None], None] = lambda _: None
         """Called for each answer that asks to slow down."""
+        self.requests = 0
+        """Requests sent, retries included."""
         self._session, self._key, self._concurrency = session, key, concurrency
         self._guard = HostGuard(cloud, reads_only=reads_only)
         self._opened: BlobServiceClient | None = None
@@ -85,12 +88,17 @@ class BlobAccount:
                 credential=credential,
                 transport=AioHttpTransport(session=web),
                 retry_policy=Patience(self.spoken, lambda seconds: self.throttled(seconds)),
-                raw_request_hook=self._guard.on_request,
+                raw_request_hook=self._sending,
                 max_single_get_size=RANGE,
                 max_chunk_get_size=RANGE,
                 max_single_put_size=5000 * 1024 * 1024,
             )
         return self._opened
+
+    def _sending(self, request: PipelineRequest[Any]) -> None:
+        """Runs for every attempt, before the credential."""
+        self._guard.on_request(request)
+        self.requests += 1
 
     async def aclose(self) -> None:
         """Close all connections. The session stays open."""

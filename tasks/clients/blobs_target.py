@@ -51,6 +51,10 @@ class TargetBlobClient:
     async def aclose(self) -> None:
         await self.wire.aclose()
 
+    @property
+    def requests(self) -> int:
+        return self.wire.requests
+
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         self.wire.throttled = throttled
 

@@ -45,6 +45,11 @@ class SourceBlobs(Protocol):
         """`item` with its metadata, which a listing does not tell of blobs under a customer-provided key."""
         ...
 
+    @property
+    def requests(self) -> int:
+        """Requests sent to the account so far, retries included."""
+        ...
+
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         """Have `throttled` called each time the service asks to slow down (503, 429), before this client's own retry.
 
@@ -91,6 +96,11 @@ class TargetBlobs(Protocol):
     account: str
     versions: bool
     """Whether the account keeps previous versions, and `objects` lists them; set where history is replayed."""
+
+    @property
+    def requests(self) -> int:
+        """Requests sent to the account so far, retries included."""
+        ...
 
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         """As `SourceBlobs.listen`."""

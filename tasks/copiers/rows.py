@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from mappings.delta import MISMATCH
 from mappings.errors import Corrupted, ObjectError
@@ -109,7 +109,7 @@ def plain(
     for name, default in _REST:
         setattr(raw, name, default)
     raw.__class__ = EvidenceRow
-    return raw  # type: ignore[no-any-return]
+    return cast("EvidenceRow", raw)
 
 
 def adopted(item: ListedObject, proof: Proof, etag: str, *, touched: bool) -> EvidenceRow:
@@ -133,7 +133,7 @@ def kept(previous: EvidenceRow) -> EvidenceRow:
     raw.reason = raw.code = ""
     raw.attempts = 1
     raw.__class__ = EvidenceRow
-    return raw  # type: ignore[no-any-return]
+    return cast("EvidenceRow", raw)
 
 
 def updated(

@@ -198,6 +198,8 @@ class MemorySource:
     async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
         return item
 
+    requests = 0
+
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         return None
 
@@ -246,6 +248,8 @@ class MemoryTarget:
         self.versions = account.versioning
         self.sources = dict(sources)
         self.refuse_pull: Callable[[str], bool] = lambda name: False
+
+    requests = 0
 
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         return None

@@ -75,7 +75,9 @@ def helper(town: Town, config: Path) -> subprocess.Popen[str]:
 
 
 def test_a_worker_joins_by_hand_and_leaves_when_asked(clouds: RunningSandbox, town: Town) -> None:
-    """Mutations that must fail it: not giving back what waits behind the shard in hand; leaving with another code."""
+    """Mutations that must fail it: not giving back what waits behind the shard in hand; leaving with another code;
+    a sign of life without the requests that were sent.
+    """
     running = town.begin("migrate")
     until(lambda: town.asked("select 1 from worker"), town)
     joining = helper(town, town.customer.config)
@@ -88,6 +90,7 @@ def test_a_worker_joins_by_hand_and_leaves_when_asked(clouds: RunningSandbox, to
     assert not town.asked(f"select 1 from shard where owner = '{left.owner}' and state = 'leased'")
     clouds.ask("DELETE", "/faults")
     assert running.wait(timeout=120) == 0, town.log()
+    assert sum(one.requests for one in workers(town)) > sum(one.objects for one in workers(town)) > 0
     town.must_be_whole()
 
 

@@ -3,7 +3,7 @@ lines below refuse whatever is neither GET nor HEAD."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mappings.clouds import Cloud
@@ -11,17 +11,17 @@ from mappings.errors import SwitchRoute
 from mappings.objects import ContainerSettings, ListedObject
 from tasks.clients.blobs_source import LONGEST_COPY_SOURCE, SourceBlobClient
 from tasks.clients.sas import SasMint
-from tasks.clients.wire.account import WireAccount, generation
+from tasks.clients.wire.account import generation
 from tasks.clients.wire.auth import BearerSigner, KeySigner
-from tasks.clients.wire.caller import Caller
 from tasks.clients.wire.heads import quoted
+from tasks.clients.wire.side import Side
 from tasks.copiers.base import COPY_SOURCE_TOO_LONG
 
 if TYPE_CHECKING:
     from tasks.clients.session import Session
 
 
-class WireSource:
+class WireSource(Side[SourceBlobClient]):
     """`SourceBlobs` and `ListsRaw` over our own requests. The SDK client beside it lists containers, reads their
     settings and gets the user delegation key.
 
@@ -34,33 +34,14 @@ class WireSource:
     def __init__(
         self, session: Session | None, cloud: Cloud, account: str, *, key: str | None = None, concurrency: int
     ) -> None:
-        self.account = account
-        self._desk = SourceBlobClient(session, cloud, account, key=key, concurrency=concurrency)
         signer = KeySigner(account, key) if key else BearerSigner(session) if session is not None else None
         if signer is None:
             raise ValueError(f"neither a session nor a key for {account}")
-        self.wire = Caller(cloud, account, signer, self._desk.wire.spoken, reads_only=True)
-        self.blobs = WireAccount(self.wire, of_source=True)
+        desk = SourceBlobClient(session, cloud, account, key=key, concurrency=concurrency)
+        super().__init__(desk, cloud, signer, reads_only=True, of_source=True)
         self._key = key or ""
         self._mint: SasMint | None = None
         self._start = cloud.blob_endpoint(account)
-
-    async def aclose(self) -> None:
-        await self.wire.aclose()
-        await self._desk.aclose()
-
-    @property
-    def requests(self) -> int:
-        """Requests sent on the data plane, retries included."""
-        return self.wire.requests
-
-    @property
-    def versions(self) -> bool:
-        return self.blobs.versions
-
-    @versions.setter
-    def versions(self, listed: bool) -> None:
-        self.blobs.versions = listed
 
     @property
     def keys(self) -> frozenset[str]:
@@ -71,10 +52,6 @@ class WireSource:
 
     async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
         return await self._desk.unlocked(container, item)
-
-    def listen(self, throttled: Callable[[float | None], None]) -> None:
-        self.wire.throttled = throttled
-        self._desk.listen(throttled)
 
     def containers(self) -> AsyncIterator[str]:
         return self._desk.containers()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,10 @@ from mappings.objects import BlobType, ContainerSettings, HttpHeaders, ListedObj
 from tasks.clients import crc64
 from tasks.clients.blobs_target import TargetBlobClient
 from tasks.clients.errors import Sent
-from tasks.clients.wire.account import WireAccount, parsed, written_by
+from tasks.clients.wire.account import parsed, written_by
 from tasks.clients.wire.answers import Reply
 from tasks.clients.wire.auth import BearerSigner
-from tasks.clients.wire.caller import SILENCE, Caller
+from tasks.clients.wire.caller import SILENCE
 from tasks.clients.wire.heads import (
     base64_of,
     beside,
@@ -29,6 +29,7 @@ from tasks.clients.wire.heads import (
     stored_headers,
     tag_set,
 )
+from tasks.clients.wire.side import Side
 
 if TYPE_CHECKING:
     from tasks.clients.session import Session
@@ -43,7 +44,7 @@ _LARGEST_LIST = 32 * 1024 * 1024
 """Bytes of a block list: 100,000 uncommitted blocks."""
 
 
-class WireTarget:
+class WireTarget(Side[TargetBlobClient]):
     """`TargetBlobs` and `ListsRaw` over our own requests. The SDK client beside it has the containers and the account.
 
     Args:
@@ -52,34 +53,10 @@ class WireTarget:
     """
 
     def __init__(self, session: Session, account: str, *, concurrency: int) -> None:
-        self.account = account
-        self._desk = TargetBlobClient(session, account, concurrency=concurrency)
-        self.wire = Caller(
-            session.cloud, account, BearerSigner(session), self._desk.wire.spoken, reads_only=session.reads_only
-        )
-        self.blobs = WireAccount(self.wire, of_source=False)
+        desk = TargetBlobClient(session, account, concurrency=concurrency)
+        signer = BearerSigner(session)
+        super().__init__(desk, session.cloud, signer, reads_only=session.reads_only, of_source=False)
         self._one_checksum = False
-
-    async def aclose(self) -> None:
-        await self.wire.aclose()
-        await self._desk.aclose()
-
-    @property
-    def requests(self) -> int:
-        """Requests sent on the data plane, retries included."""
-        return self.wire.requests
-
-    @property
-    def versions(self) -> bool:
-        return self.blobs.versions
-
-    @versions.setter
-    def versions(self, kept: bool) -> None:
-        self.blobs.versions = kept
-
-    def listen(self, throttled: Callable[[float | None], None]) -> None:
-        self.wire.throttled = throttled
-        self._desk.listen(throttled)
 
     async def features(self) -> Features:
         found = await self._desk.features()
