@@ -54,6 +54,11 @@ class SasMint:
         self._delegation_ends = datetime.min.replace(tzinfo=UTC)
         self._lock = asyncio.Lock()
 
+    def at_hand(self, container: str) -> str | None:
+        """As `token`, where it need not be minted; else None."""
+        held = self._tokens.get(container)
+        return held.query if held is not None and held.expiry - self._clock() >= LEAST_LEFT else None
+
     async def token(self, container: str) -> str:
         """A query string without "?", valid for at least another 30 minutes.
 

@@ -29,6 +29,62 @@ class ListsRaw(Protocol):
         ...
 
 
+class Started(Protocol):
+    """A request that was begun."""
+
+    async def cancel(self) -> None:
+        """Nobody is told any more; returns when nothing of it is under way."""
+        ...
+
+
+ReadThen = Callable[[bytes | None, int, float], None]
+"""Gets the bytes and their CRC64; or None and the seconds to wait before it is tried the ordinary way."""
+WrittenThen = Callable[[Written | None, float], None]
+"""Gets the answer; or None and the seconds to wait before it is tried the ordinary way."""
+
+
+@runtime_checkable
+class StartsReads(Protocol):
+    """A source whose small reads can be begun and answered without a coroutine; not every one can.
+
+    A request is sent once. What is no plain success is told as such, and is tried again with the methods of
+    `SourceBlobs`, which know how, and say what went wrong.
+    """
+
+    @property
+    def starts(self) -> bool:
+        """Whether it can, the way this account is signed in to."""
+        ...
+
+    def pull_url_at_hand(self, container: str, item: ListedObject) -> str | None:
+        """As `pull_url`, where that need not ask anybody; else None."""
+        ...
+
+    def start_read(self, container: str, item: ListedObject, then: ReadThen) -> Started:
+        """All bytes of an object of 1 byte to 4 MiB, under its pin, checked against what the service says of them."""
+        ...
+
+
+@runtime_checkable
+class StartsWrites(Protocol):
+    """As `StartsReads`, of a target."""
+
+    @property
+    def starts(self) -> bool: ...
+
+    def start_put_blob_from_url(
+        self, container: str, item: ListedObject, url: str, *, if_match: str | None, then: WrittenThen
+    ) -> Started:
+        """As `put_blob_from_url`."""
+        ...
+
+    def start_put_blob(
+        self, container: str, item: ListedObject, data: bytes, *, if_match: str | None, crc: int, then: WrittenThen
+    ) -> Started:
+        """As `put_blob`."""
+        ...
+
+
 class SourceBlobs(Protocol):
     """Read access to one source account. There is no method that writes."""
 

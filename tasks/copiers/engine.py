@@ -16,6 +16,7 @@ from mappings.pacing import Bounds
 from mappings.plan import CopyShard
 from tasks.copiers.base import SourceBlobs, TargetBlobs
 from tasks.copiers.bench import Bench
+from tasks.copiers.express import Express
 from tasks.copiers.families import settle_family
 from tasks.copiers.journal import Journal, NoJournal
 from tasks.copiers.lanes import Lanes, Line
@@ -91,12 +92,13 @@ class _Run:
         self._shard, self._bench, self._record = shard, bench, record
         self._journal = bench.journal
         self._plain = Plain(bench)
+        self._express = Express.of(bench)
         self._counts = Counts()
         self._line = Line(self._out)
         self._told = (0, 0, 0)
 
     async def run(self, previous: Iterator[EvidenceRow]) -> Tally:
-        lanes = Lanes(self._work, self._let_loose, self._line, self._bench.pace)
+        lanes = Lanes(self._work, self._let_loose, self._line, self._bench.pace, self._express)
         look, add, begun = self._plain.look, self._line.add, self._journal.begun
         try:
             async for families in self._march(previous):

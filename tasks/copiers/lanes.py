@@ -1,7 +1,8 @@
 """Lanes: a few coroutines that take prepared jobs from a bounded queue, and a line that keeps the results in order.
 
 A task for each object would cost more than the object; a lane lives as long as its shard. There are as many lanes as
-the pace lets objects in, made when there is work for them.
+the pace lets objects in, made when there is work for them. What the express takes needs no lane: each object that
+ends begins the next one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from mappings.objects import EvidenceRow
+from tasks.copiers.express import Express
 from tasks.copiers.pace import Pace
 from tasks.copiers.plain import Job
 
@@ -61,6 +63,7 @@ class Lanes:
         work: what is done for one job; gives its rows. Raises only what ends the shard.
         let_loose: called with the jobs of one chunk before the first of them begins.
         line: where the places of the jobs are kept; it is advanced as they finish.
+        express: carries what it takes; None where the clients cannot.
     """
 
     def __init__(
@@ -69,11 +72,18 @@ class Lanes:
         let_loose: Callable[[Sequence[Job]], None],
         line: Line,
         pace: Pace,
+        express: Express | None = None,
     ) -> None:
         self._work, self._let_loose, self._line, self._pace = work, let_loose, line, pace
+        self._express = express
         self._loop = asyncio.get_running_loop()
         self._chunk: list[Job] = []
         self._ready: deque[Job] = deque()
+        self._swift: deque[Job] = deque()
+        """For the express."""
+        self._flying: set[Job] = set()
+        """Carried by it now."""
+        self._door: asyncio.Task[None] | None = None
         self._lanes: list[asyncio.Task[None]] = []
         self._idle: deque[asyncio.Future[None]] = deque()
         self._planner: asyncio.Future[None] | None = None
@@ -105,20 +115,27 @@ class Lanes:
     async def drain(self) -> None:
         """Wait until every job is done. Raises as `put`."""
         self._release()
-        while self._wrong is None and (self._ready or self._busy):
+        while self._wrong is None and (self._ready or self._swift or self._busy):
             await self._wait()
         if self._wrong is not None:
             raise self._wrong
 
     async def stop(self) -> None:
         """Cancel what is under way, and await it."""
-        for lane in self._lanes:
-            lane.cancel()
-        await asyncio.gather(*self._lanes, return_exceptions=True)
+        self._swift.clear()
+        tasks = [*self._lanes, *([self._door] if self._door is not None else ())]
+        for task in tasks:
+            task.cancel()
+        for job in self._flying:
+            if job.under_way is not None:
+                await job.under_way.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _full(self) -> bool:
         limit = self._pace.limit
-        return len(self._ready) > limit + CHUNK or len(self._line) > max(_LEAST_WINDOW, _WINDOW * limit)
+        return len(self._ready) + len(self._swift) > limit + CHUNK or len(self._line) > max(
+            _LEAST_WINDOW, _WINDOW * limit
+        )
 
     async def _wait(self) -> None:
         self._planner = self._loop.create_future()
@@ -138,8 +155,15 @@ class Lanes:
         except BaseException as wrong:
             self._end(wrong)
             return
-        self._ready.extend(chunk)
-        wanted = len(self._ready)
+        express = self._express
+        for job in chunk:
+            (self._swift if express is not None and express.takes(job) else self._ready).append(job)
+        if self._swift:
+            self._fly()
+        self._man(len(self._ready))
+
+    def _man(self, wanted: int) -> None:
+        """Have so many lanes at work, as far as the pace allows."""
         while self._idle and wanted:
             idle = self._idle.popleft()
             if not idle.done():
@@ -148,6 +172,61 @@ class Lanes:
         while wanted and len(self._lanes) < self._pace.limit:
             self._lanes.append(self._loop.create_task(self._lane()))
             wanted -= 1
+
+    # --- the express ---
+
+    def _fly(self) -> None:
+        """Begin as many as the pace lets in."""
+        swift, pace = self._swift, self._pace
+        while swift and self._wrong is None:
+            if not pace.try_enter():
+                if not self._flying and self._door is None:
+                    # Nobody of ours will leave and let the next one in.
+                    self._door = self._loop.create_task(self._wait_at_door())
+                return
+            self._take_off(swift.popleft())
+
+    def _take_off(self, job: Job) -> None:
+        """Begin one that was let in."""
+        assert self._express is not None
+        self._busy += 1
+        self._flying.add(job)
+        if not self._express.begin(job, self._landed):
+            self._landed(job)
+
+    def _landed(self, job: Job) -> None:
+        """One has ended; without rows it has to go by a lane."""
+        self._flying.discard(job)
+        self._busy -= 1
+        self._pace.leave()
+        try:
+            if job.fatal is not None:
+                raise job.fatal
+            if job.rows is not None:
+                self._line.advance()
+                if self._swift:
+                    self._fly()
+            else:
+                self._ready.append(job)
+                self._man(1)
+                # Not now: this may be the answer to a job that is just being begun.
+                self._loop.call_soon(self._fly)
+        except BaseException as wrong:
+            self._end(wrong)
+        if self._planner is not None and not self._full():
+            self._wake()
+
+    async def _wait_at_door(self) -> None:
+        try:
+            await self._pace.enter()
+            self._door = None
+            if self._swift and self._wrong is None:
+                self._take_off(self._swift.popleft())
+                self._fly()
+            else:
+                self._pace.leave()
+        except BaseException as wrong:
+            self._end(wrong)
 
     async def _lane(self) -> None:
         ready, pace, line, work = self._ready, self._pace, self._line, self._work

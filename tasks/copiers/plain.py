@@ -7,6 +7,7 @@ which starts over and knows all hard cases.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -18,6 +19,7 @@ from mappings.objects import BlobType, EvidenceRow, ListedObject, ObjectKey, Wri
 from mappings.states import Change, Outcome, ProofLevel, Route
 from tasks.clients import crc64
 from tasks.copiers import rows
+from tasks.copiers.base import Started
 from tasks.copiers.bench import Bench
 from tasks.copiers.march import Family
 from tasks.copiers.proving import differ
@@ -27,7 +29,20 @@ from tasks.copiers.settle import deliver
 class Job:
     """One family on its way through the lanes; its place in line is kept until its rows are there."""
 
-    __slots__ = ("begun", "change", "family", "if_match", "item", "known", "rows")
+    __slots__ = (
+        "begun",
+        "change",
+        "family",
+        "fatal",
+        "if_match",
+        "item",
+        "known",
+        "rows",
+        "under_way",
+        "wait",
+        "written",
+        "wrong",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -48,6 +63,16 @@ class Job:
         self.known: Mapping[ObjectKey, EvidenceRow] | None = None
         """What that attempt had finished of it."""
         self.rows: list[EvidenceRow] | None = None
+        self.under_way: Started | None = None
+        """The request that was sent for it, where it went without a coroutine; see `express`."""
+        self.wait = 0.0
+        """Seconds to wait, as that request was answered, before the ordinary way is taken."""
+        self.written: Written | None = None
+        """What is at the target by it, and could not be proved."""
+        self.wrong: ObjectError | None = None
+        """Why."""
+        self.fatal: BaseException | None = None
+        """What ends the shard."""
 
 
 class Plain:
@@ -93,6 +118,10 @@ class Plain:
             started: when its turn came.
         """
         bench = self._bench
+        if job.wait:
+            await asyncio.sleep(job.wait)
+        if job.written is not None:
+            return await self._hard(job, job.written.etag, job.wrong)
         route = bench.routes.route(*self._pair)
         if item.size > (bench.rules.whole_pull if route is Route.PULL else bench.rules.block) or (
             self._hashes and route is Route.PULL
@@ -112,7 +141,7 @@ class Plain:
             if written.crc64 is None and self._sums:
                 # Only reading it back can prove it.
                 return await self._hard(job, written.etag, None)
-            level = self._level(item, crc, written.crc64, sha)
+            level = proved_level(item, crc, written.crc64, sha)
         except ObjectError as wrong:
             # A label that does not fit its bytes is legal, and `blobs` knows how to bring it over: no failed start.
             first = None if wrong.code == "Md5Mismatch" else wrong
@@ -149,21 +178,22 @@ class Plain:
         finally:
             bench.budget.give(size)
 
-    def _level(self, item: ListedObject, source: int | None, target: bytes | None, sha: str) -> ProofLevel:
-        """What is proved: the write succeeded under the pin; and the checksums agree, where both are known.
-
-        Raises:
-            Corrupted: they do not.
-        """
-        if source is None or target is None:
-            return ProofLevel.L1
-        if crc64.to_bytes(source) != target:
-            raise differ(item, crc64.to_text(source), crc64.as_text(target), "CRC64")
-        return ProofLevel.L3 if sha else ProofLevel.L2
-
     async def _hard(self, job: Job, if_match: str | None, first: ObjectError | None) -> EvidenceRow:
         row = job.family.previous[0] if job.family.previous else None
         return await deliver(self._bench, job.family.source[0], if_match, row, job.change, first=first)
+
+
+def proved_level(item: ListedObject, source: int | None, target: bytes | None, sha: str) -> ProofLevel:
+    """What is proved: the write succeeded under the pin; and the checksums agree, where both are known.
+
+    Raises:
+        Corrupted: they do not.
+    """
+    if source is None or target is None:
+        return ProofLevel.L1
+    if crc64.to_bytes(source) != target:
+        raise differ(item, crc64.to_text(source), crc64.as_text(target), "CRC64")
+    return ProofLevel.L3 if sha else ProofLevel.L2
 
 
 def is_unusual(item: ListedObject) -> bool:

@@ -18,7 +18,9 @@ from tasks.clients.errors import Sent
 from tasks.clients.listing import parse_page
 from tasks.clients.wire.answers import Reply
 from tasks.clients.wire.caller import Caller
-from tasks.clients.wire.heads import etag_line, query
+from tasks.clients.wire.calls import Call
+from tasks.clients.wire.heads import etag_line, folder, query, quoted
+from tasks.copiers.base import ReadThen
 
 RANGE = 4 * 1024 * 1024
 """Most bytes of one Get Blob: the largest range whose checksum the service computes (REST, "Get Blob")."""
@@ -129,11 +131,7 @@ class WireAccount:
     async def _get(self, container: str, item: ListedObject, start: int, length: int) -> tuple[bytes, bool]:
         """One range, and whether it fits the checksum that came with it."""
         by_crc = self._range_crc
-        checksum = "crc64" if by_crc else "md5"
-        headers = (
-            f"x-ms-range: bytes={start}-{start + length - 1}\r\nx-ms-range-get-content-{checksum}: true\r\n"
-            f"{etag_line('If-Match', item.etag)}"
-        )
+        headers = _range_lines(item, start, length, "crc64" if by_crc else "md5")
         try:
             reply = await self.caller.ask(
                 "GET", container, item.name, generation(item), headers, doing="read", sent=self._pinned, most=RANGE
@@ -145,12 +143,28 @@ class WireAccount:
             self._range_crc = False
             return await self._get(container, item, start, length)
         data = reply.body
-        if by_crc:
-            said = reply.raw(b"x-ms-content-crc64")
-            return data, not said or from_bytes(a2b_base64(said)) == crc64(data)
-        # Only an answer to a range carries the MD5 of its own bytes; beside a whole blob stands the stored label.
-        told = reply.named("content-md5") if reply.named("content-range") else ""
-        return data, not told or a2b_base64(told) == hashlib.md5(data, usedforsecurity=False).digest()
+        return data, _by_crc(reply, crc64(data)) if by_crc else _by_md5(reply)
+
+    def start_read(self, container: str, item: ListedObject, then: ReadThen) -> Call:
+        """Read all of an object of at most `RANGE` bytes, under its pin."""
+
+        by_crc = self._range_crc
+
+        def read(reply: Reply | None, wait: float) -> None:
+            if reply is not None and len(reply.body) == item.size:
+                crc = crc64(reply.body)
+                if _by_crc(reply, crc) if by_crc else _by_md5(reply):
+                    then(reply.body, crc, 0.0)
+                    return
+            then(None, 0, wait)
+
+        which = generation(item)
+        return self.caller.start(
+            f"GET {folder(container)}/{quoted(item.name)}{'?' if which else ''}{which}",
+            _range_lines(item, 0, item.size, "crc64" if by_crc else "md5"),
+            then=read,
+            most=RANGE,
+        )
 
     async def page_ranges(self, container: str, item: ListedObject) -> list[tuple[int, int]]:
         """Non-empty ranges of a page blob, under the pin."""
@@ -175,6 +189,25 @@ class WireAccount:
         """Get Blob Properties."""
         reply = await self.caller.ask("HEAD", container, name, doing="look at")
         return listed_by(reply, name)
+
+
+def _range_lines(item: ListedObject, start: int, length: int, checksum: str) -> str:
+    return (
+        f"x-ms-range: bytes={start}-{start + length - 1}\r\nx-ms-range-get-content-{checksum}: true\r\n"
+        f"{etag_line('If-Match', item.etag)}"
+    )
+
+
+def _by_crc(reply: Reply, crc: int) -> bool:
+    """Whether this is the CRC64 that the service gave; one that gives none is not contradicted."""
+    said = reply.raw(b"x-ms-content-crc64")
+    return not said or from_bytes(a2b_base64(said)) == crc
+
+
+def _by_md5(reply: Reply) -> bool:
+    # Only an answer to a range carries the MD5 of its own bytes; beside a whole blob stands the stored label.
+    told = reply.named("content-md5") if reply.named("content-range") else ""
+    return not told or a2b_base64(told) == hashlib.md5(reply.body, usedforsecurity=False).digest()
 
 
 def generation(item: ListedObject) -> str:

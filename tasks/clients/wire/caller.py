@@ -19,9 +19,10 @@ from tasks.clients.retries import TRIES, Refusal, SpokenVersion, pause, refuses_
 from tasks.clients.session import HostGuard
 from tasks.clients.wire.answers import Reply
 from tasks.clients.wire.auth import Signer
+from tasks.clients.wire.calls import Call, Then
 from tasks.clients.wire.dial import Dialer
 from tasks.clients.wire.heads import folder, quoted
-from tasks.clients.wire.line import Lost, Yard
+from tasks.clients.wire.line import Line, Lost, Yard
 from tasks.clients.wire.pool import Pool
 
 SILENCE = 60.0
@@ -143,6 +144,71 @@ class Caller:
             if wait is None:
                 raise object_error(answer_of(reply), f"{doing} {self.called(container, name)}", sent)
             await asyncio.sleep(wait)
+
+    @property
+    def starts(self) -> bool:
+        """Whether `start` can be used: requests are not signed one by one."""
+        return not self._signer.each
+
+    def start(
+        self,
+        target: str,
+        headers: str,
+        body: bytes | memoryview = b"",
+        *,
+        then: Then,
+        most: int = SMALL,
+        patience: float = SILENCE,
+    ) -> Call:
+        """Send a request once, and have `then` called; see `Call`.
+
+        Args:
+            target: method and path, as the request line begins.
+            headers: whole header lines, the length of the body among them.
+
+        Raises:
+            AskForApproval: it would write to what is only read.
+        """
+        call, pool = Call(self, then, most), self._pool
+        line = pool.idle() if pool is not None and self._is_ready else None
+        if line is None or pool is None:
+            call.wait_for(asyncio.ensure_future(self._start_later(call, target, headers, body, patience)))
+        else:
+            head = f"{target} HTTP/1.1\r\n{self._fixed}{headers}\r\n".encode()
+            pool.allow(head, body)
+            self.requests += 1
+            call.send(line, head, body, patience)
+        return call
+
+    async def _start_later(
+        self, call: Call, target: str, headers: str, body: bytes | memoryview, patience: float
+    ) -> None:
+        """As `start`, where a line has to be opened first, or the requests are to be signed anew."""
+        try:
+            if not self._is_ready:
+                await self._renew(self.spoken.current)
+            pool = self._pool or self._open()
+            head = f"{target} HTTP/1.1\r\n{self._fixed}{headers}\r\n".encode()
+            pool.allow(head, body)
+            line = await pool.take()
+        except Exception as wrong:
+            call.set_exception(wrong)
+            return
+        self.requests += 1
+        call.send(line, head, body, patience)
+
+    def give(self, line: Line) -> None:
+        """Take back the line of a call."""
+        if self._pool is not None:
+            self._pool.give(line)
+
+    def heed(self, reply: Reply) -> float:
+        """Seconds to wait after an answer that was no success."""
+        return wait_for(refusal_of(reply), 1, self.throttled) or 0.0
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._fixed_for == (self.spoken.current, self.cloud) and not self._signer.stale
 
     def called(self, container: str, name: str = "") -> str:
         """How an object is named in a sentence."""

@@ -13,7 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from typing import Protocol, cast
 
 from tasks.clients.wire.answers import AnswerReader, Broken
 
@@ -65,6 +65,16 @@ class Yard:
             self._threads.shutdown(wait=False, cancel_futures=False)
 
 
+class Waiter(Protocol):
+    """Who is told of the end of a request: a future, or what is called at once."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: None, /) -> None: ...
+
+    def set_exception(self, wrong: Lost, /) -> None: ...
+
+
 class Line:
     """An open connection, its handshake done.
 
@@ -86,7 +96,7 @@ class Line:
         # With a buffer to read into, it returns a count; 0 at the end.
         self._read = cast("Callable[[int, memoryview], int]", sock.read)
         self._reader: AnswerReader | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Waiter | None = None
         self._rest = memoryview(b"")
         self._sent = False
         self._writing = False
@@ -108,8 +118,15 @@ class Line:
 
         One that is cancelled must be followed by `drop`.
         """
-        waiter = self._waiter = self._loop.create_future()
-        self._reader, self.patience = reader, patience
+        waiter = self._loop.create_future()
+        self.begin(head, body, reader, patience, waiter)
+        return waiter
+
+    def begin(
+        self, head: bytes, body: bytes | memoryview, reader: AnswerReader, patience: float, waiter: Waiter
+    ) -> None:
+        """As `ask`, for a waiter of any kind. It may be told before this returns, where nothing could be sent."""
+        self._waiter, self._reader, self.patience = waiter, reader, patience
         self.seen = self._loop.time()
         self._sent = False
         try:
@@ -123,7 +140,6 @@ class Line:
                     self._push()
         except (OSError, ssl.SSLError) as wrong:
             self._broke(wrong)
-        return waiter
 
     def _send_small(self, data: bytes) -> None:
         """The common case, without detours: all goes out at once."""
@@ -213,10 +229,13 @@ class Line:
         except (OSError, Broken) as wrong:
             self._lost(_said(wrong))
 
-    def _finish(self, reader: AnswerReader) -> None:
-        """The answer is whole; whether the line can be used again shows in what else came and was not sent."""
+    def _finish(self, reader: AnswerReader, *, ended: bool = False) -> None:
+        """The answer is whole; whether the line can be used again shows in what else came and was not sent.
+
+        The waiter comes last: it may send the next request on this line before it returns.
+        """
         waiter, reply = self._waiter, reader.reply
-        clean = not reader.extra and not self._rest and not self._sock.pending()
+        clean = not ended and not reader.extra and not self._rest and not self._sock.pending()
         clean = clean and reply is not None and reply.keeps_open
         self._reader = self._waiter = None
         self.used += 1
@@ -228,8 +247,9 @@ class Line:
     def _ended(self) -> None:
         """The service closed its side."""
         if self._reader is not None and self._reader.ended():
-            self._finish(self._reader)
-        self._lost("the service hung up")
+            self._finish(self._reader, ended=True)
+        else:
+            self._lost("the service hung up")
 
     def _lost(self, why: str) -> None:
         self._lose(Lost(why, heard=self._reader is not None and self._reader.heard, unsent=not self._sent))

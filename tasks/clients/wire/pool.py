@@ -65,14 +65,10 @@ class Pool:
             FixTheInput: as `Dialer.open`.
             AskForApproval: a write on a pool that only reads.
         """
-        if self._reads_only and not (head.startswith((b"GET ", b"HEAD ")) and not body):
-            raise AskForApproval(
-                "A request that is neither GET nor HEAD was to be sent to the source, which is only ever read.",
-                next_step="This is a defect of govlift: report it with this sentence.",
-            )
+        self.allow(head, body)
         again = False
         while True:
-            line = await self._take(new=again)
+            line = await self.take(new=again)
             reused = line.used > 0
             reader = AnswerReader(bodiless=bodiless, most=most)
             try:
@@ -88,18 +84,33 @@ class Pool:
                 line.drop()
                 raise
             if line.alive:
-                self._give(line)
+                self.give(line)
             assert reader.reply is not None
             return reader.reply
 
+    def allow(self, head: bytes, body: bytes | memoryview) -> None:
+        """Raises AskForApproval where a write was to go to what is only read."""
+        if self._reads_only and (body or not head.startswith((b"GET ", b"HEAD "))):
+            raise AskForApproval(
+                "A request that is neither GET nor HEAD was to be sent to the source, which is only ever read.",
+                next_step="This is a defect of govlift: report it with this sentence.",
+            )
+
     # --- lines ---
 
-    async def _take(self, *, new: bool = False) -> Line:
+    def idle(self) -> Line | None:
+        """A line that is open and free, if there is one now."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.alive:
+                return line
+        return None
+
+    async def take(self, *, new: bool = False) -> Line:
+        """A line of one's own, to be given back where it is still alive; waits while too many are open."""
         while True:
-            while self._idle and not new:
-                line = self._idle.pop()
-                if line.alive:
-                    return line
+            if not new and (line := self.idle()) is not None:
+                return line
             if len(self._lines) + self._pending < self._most:
                 return await self._open()
             if new and self._idle:
@@ -137,7 +148,8 @@ class Pool:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
         return line
 
-    def _give(self, line: Line) -> None:
+    def give(self, line: Line) -> None:
+        """Give back a line that is alive and free."""
         if self._closed:
             line.drop("closed")
         elif self._waiting:

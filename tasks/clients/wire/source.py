@@ -13,9 +13,10 @@ from tasks.clients.blobs_source import LONGEST_COPY_SOURCE, SourceBlobClient
 from tasks.clients.sas import SasMint
 from tasks.clients.wire.account import generation
 from tasks.clients.wire.auth import BearerSigner, KeySigner
-from tasks.clients.wire.heads import quoted
+from tasks.clients.wire.calls import Call
+from tasks.clients.wire.heads import folder, quoted
 from tasks.clients.wire.side import Side
-from tasks.copiers.base import COPY_SOURCE_TOO_LONG
+from tasks.copiers.base import COPY_SOURCE_TOO_LONG, ReadThen
 
 if TYPE_CHECKING:
     from tasks.clients.session import Session
@@ -79,12 +80,26 @@ class WireSource(Side[SourceBlobClient]):
     async def pull_url(self, container: str, item: ListedObject) -> str:
         if self._mint is None:
             self._mint = SasMint(self._desk.wire.service, self.account, self._key)
-        token = await self._mint.token(container)
-        which = generation(item)
-        url = f"{self._start}/{quoted(container)}/{quoted(item.name)}?{which}{'&' if which else ''}{token}"
+        url = self._url(container, item, await self._mint.token(container))
         if len(url) > LONGEST_COPY_SOURCE:
             raise SwitchRoute(
                 f"The URL of this blob has {len(url):,} characters, too many for a copy source.",
                 code=COPY_SOURCE_TOO_LONG,
             )
         return url
+
+    def _url(self, container: str, item: ListedObject, token: str) -> str:
+        which = generation(item)
+        return f"{self._start}{folder(container)}/{quoted(item.name)}?{which}{'&' if which else ''}{token}"
+
+    @property
+    def starts(self) -> bool:
+        return self.wire.starts
+
+    def pull_url_at_hand(self, container: str, item: ListedObject) -> str | None:
+        token = self._mint.at_hand(container) if self._mint is not None else None
+        url = self._url(container, item, token) if token is not None else ""
+        return url if 0 < len(url) <= LONGEST_COPY_SOURCE else None
+
+    def start_read(self, container: str, item: ListedObject, then: ReadThen) -> Call:
+        return self.blobs.start_read(container, item, then)

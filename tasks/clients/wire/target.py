@@ -17,19 +17,23 @@ from tasks.clients.wire.account import parsed, written_by
 from tasks.clients.wire.answers import Reply
 from tasks.clients.wire.auth import BearerSigner
 from tasks.clients.wire.caller import SILENCE
+from tasks.clients.wire.calls import Call
 from tasks.clients.wire.heads import (
     base64_of,
     beside,
     block_list,
     condition,
     etag_line,
+    folder,
     line,
     metadata_lines,
     query,
+    quoted,
     stored_headers,
     tag_set,
 )
 from tasks.clients.wire.side import Side
+from tasks.copiers.base import WrittenThen
 
 if TYPE_CHECKING:
     from tasks.clients.session import Session
@@ -101,11 +105,8 @@ class WireTarget(Side[TargetBlobClient]):
     async def put_blob(
         self, container: str, item: ListedObject, data: bytes, *, if_match: str | None, crc: int | None = None
     ) -> Written:
-        # Put Blob checks a Content-MD5 label against the bytes, and takes one checksum only. Whether a label counts as
-        # one beside a CRC64 is answered by the service: Azurite says so, and is believed.
-        label_checks = bool(item.headers.content_md5) and self._one_checksum
-        checksum = "" if label_checks else _checksum(data, crc)
-        headers = f"x-ms-blob-type: BlockBlob\r\n{_BYTES}{beside(item)}{condition(if_match)}{checksum}"
+        label_checks = self._label_checks(item)
+        headers = self._whole_write(item, data, if_match, crc)
         try:
             return written_by(await self._put(container, item.name, "", headers, data, "write", _AT_TARGET))
         except ObjectRefused as wrong:
@@ -114,13 +115,44 @@ class WireTarget(Side[TargetBlobClient]):
             self._one_checksum = True
             return await self.put_blob(container, item, data, if_match=if_match, crc=crc)
 
+    def _label_checks(self, item: ListedObject) -> bool:
+        """Put Blob checks a Content-MD5 label against the bytes, and takes one checksum only. Whether a label counts as
+        one beside a CRC64 is answered by the service: Azurite says so, and is believed."""
+        return bool(item.headers.content_md5) and self._one_checksum
+
+    def _whole_write(self, item: ListedObject, data: bytes, if_match: str | None, crc: int | None) -> str:
+        checksum = "" if self._label_checks(item) else _checksum(data, crc)
+        return f"x-ms-blob-type: BlockBlob\r\n{_BYTES}{beside(item)}{condition(if_match)}{checksum}"
+
     async def put_blob_from_url(self, container: str, item: ListedObject, url: str, *, if_match: str | None) -> Written:
-        headers = (
-            f"x-ms-blob-type: BlockBlob\r\nx-ms-copy-source: {url}\r\nx-ms-copy-source-blob-properties: false\r\n"
-            f"{etag_line('x-ms-source-if-match', item.etag)}{beside(item)}{condition(if_match)}"
-        )
+        headers = _whole_pull(item, url, if_match)
         return written_by(
             await self._put(container, item.name, "", headers, b"", "pull", _PULL_ON_CONDITION, pulled=item.size)
+        )
+
+    @property
+    def starts(self) -> bool:
+        return self.wire.starts
+
+    def start_put_blob_from_url(
+        self, container: str, item: ListedObject, url: str, *, if_match: str | None, then: WrittenThen
+    ) -> Call:
+        return self.wire.start(
+            f"PUT {folder(container)}/{quoted(item.name)}",
+            f"{_whole_pull(item, url, if_match)}Content-Length: 0\r\n",
+            then=lambda reply, wait: then(None if reply is None else written_by(reply), wait),
+            patience=SILENCE + item.size / _SLOWEST_PULL,
+        )
+
+    def start_put_blob(
+        self, container: str, item: ListedObject, data: bytes, *, if_match: str | None, crc: int, then: WrittenThen
+    ) -> Call:
+        headers = self._whole_write(item, data, if_match, crc)
+        return self.wire.start(
+            f"PUT {folder(container)}/{quoted(item.name)}",
+            f"{headers}Content-Length: {len(data)}\r\n",
+            data,
+            then=lambda reply, wait: then(None if reply is None else written_by(reply), wait),
         )
 
     async def put_block(
@@ -265,6 +297,13 @@ def _id(block_id: str) -> str:
 def _checksum(data: bytes, crc: int | None) -> str:
     """The service refuses the request when its bytes do not arrive as this CRC64 says."""
     return f"x-ms-content-crc64: {crc64.to_text(crc64.crc64(data) if crc is None else crc)}\r\n"
+
+
+def _whole_pull(item: ListedObject, url: str, if_match: str | None) -> str:
+    return (
+        f"x-ms-blob-type: BlockBlob\r\nx-ms-copy-source: {url}\r\nx-ms-copy-source-blob-properties: false\r\n"
+        f"{etag_line('x-ms-source-if-match', item.etag)}{beside(item)}{condition(if_match)}"
+    )
 
 
 def _pulled(url: str, offset: int, length: int, source_etag: str) -> str:
