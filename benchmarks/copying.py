@@ -123,7 +123,7 @@ class Bench:
             say(f"  {tool}: WRONG at the destination: {found}")
         here, there = counted["commercial"], counted["government"]
         return Run(
-            ran.cost.wall, ran.stage, ran.cost.cpu, ran.cost.peak_mib, here["requests"], there["requests"],
+            ran.cost.wall, ran.cost.start, ran.cost.cpu, ran.cost.peak_mib, here["requests"], there["requests"],
             counted["peak_connections"], lost,
         )  # fmt: skip
 
@@ -151,17 +151,17 @@ def tables(bench: Bench) -> Iterator[str]:
             how = "in memory" if (bench.pull or case.pull) == "ref" else "over HTTPS, on the same cores"
             yield f"The service read the copy sources {how}.\n"
         yield (
-            "| tool | time | stage | objects/s | MB/s | CPU | CPU per object | peak memory "
+            "| tool | time | with start | objects/s | MB/s | CPU | CPU per object | peak memory "
             "| requests per object, source + target | connections |"
         )
         yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
         for tool, row in rows.items():
-            stage = f"{row.stage:.2f} s" if row.stage is not None else ""
+            whole = f"{row.whole:.2f} s" if row.start else ""
             source = row.requests - row.target_requests
             note = f" ({TOOLS[tool].note})" if TOOLS[tool].note else ""
             wrong = f" **{row.lost} wrong**" if row.lost else ""
             yield (
-                f"| {TOOLS[tool].title}{note}{wrong} | {row.wall:.2f} s | {stage} "
+                f"| {TOOLS[tool].title}{note}{wrong} | {row.wall:.2f} s | {whole} "
                 f"| {row.count / row.wall:,.0f} "
                 f"| {row.count * row.size / row.wall / 1e6:,.0f} | {row.cpu:.2f} s "
                 f"| {row.cpu / row.count * 1e6:,.0f} us "
@@ -192,8 +192,8 @@ def heading(bench: Bench, repeats: str) -> Iterator[str]:
     yield f"{machine}; {', '.join(versions)}. Medians of {repeats}."
     if bench.start is not None:
         yield (
-            f"govlift's workers take {bench.start.wall:.2f} s, and {bench.start.cpu:.2f} s of CPU where nothing "
-            "is to be copied; the ratios in brackets leave that out."
+            f"govlift's workers take {bench.start.start:.2f} s to be ready, and {bench.start.cpu:.2f} s of CPU where "
+            "nothing is to be copied. In brackets: ratios of time with the former, of CPU without the latter."
         )
     for tool, why in bench.skipped.items():
         yield f"Skipped: {tool}: {why}"

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,13 @@ class Cost:
     """What a command, or several side by side, took."""
 
     wall: float
-    """Seconds from the start of the first to the end of the last."""
+    """Seconds from the start of the first, or from the word to begin, to the end of the last."""
     cpu: float
     """Seconds, user and system, of all of them and of what they waited for."""
     peak_mib: float
     """Most memory at once: of a process by the kernel's count, summed over processes side by side."""
+    start: float = 0.0
+    """Seconds before the word to begin, until all said that they were ready."""
 
 
 def run(
@@ -35,18 +38,42 @@ def run(
     *,
     ok: frozenset[int] = frozenset({0}),
     limit: float = 900,
+    word: str = "",
+    ready: Callable[[], None] = lambda: None,
 ) -> Cost:
     """Run commands side by side to their ends.
+
+    Args:
+        word: where given, every command says a line when it is ready, and begins when it is told this line; CPU and
+            memory are of all that it did, time is from the word on.
+        ready: called when the time begins to count.
 
     Raises:
         Failed: one of them ended with another code than `ok`, or ran longer than `limit` seconds.
     """
     with log.open("wb") as out:
+        told = subprocess.PIPE if word else None
+        if not word:
+            ready()
         began = time.perf_counter()
         running = [
-            subprocess.Popen(command, env=dict(environment), stdout=out, stderr=out, start_new_session=True)
+            subprocess.Popen(
+                command, env=dict(environment), stdin=told, stdout=told or out, stderr=out, start_new_session=True
+            )
             for command in commands
         ]
+        start = 0.0
+        if word:
+            for one in running:
+                assert one.stdout is not None
+                one.stdout.readline()
+            ready()
+            start, began = time.perf_counter() - began, time.perf_counter()
+            for one in running:
+                assert one.stdin is not None
+                with suppress(BrokenPipeError):
+                    one.stdin.write(f"{word}\n".encode())
+                    one.stdin.flush()
         late = threading.Timer(limit, _kill, [running])
         late.start()
         cpu, peak, wrong = 0.0, 0.0, []
@@ -60,9 +87,13 @@ def run(
                 wrong.append(one.returncode)
         wall = time.perf_counter() - began
         late.cancel()
+        for one in running:
+            for pipe in (one.stdin, one.stdout):
+                if pipe is not None:
+                    pipe.close()
     if wrong:
         raise Failed(f"{' '.join(commands[0])} ended with {wrong}: {log.read_text(errors='replace')[-2000:]}")
-    return Cost(wall, cpu, peak)
+    return Cost(wall, cpu, peak, start)
 
 
 def _kill(running: list[subprocess.Popen[bytes]]) -> None:

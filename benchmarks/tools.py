@@ -52,8 +52,6 @@ class Ran:
     """One measured run."""
 
     cost: Cost
-    stage: float | None = None
-    """Seconds from the first claim to the last finish, where the tool tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +85,21 @@ def govlift_workers(place: Place, run_id: str, workers: int) -> Ran:
     """Measure the workers of a run that is open."""
     environment = {**place.environment, SECRET_ENV: "secret", "PYTHONPATH": str(ROOT)}
     config = str(place.folder / "migration.toml")
-    commands = [[sys.executable, "-m", "flows.mover", config, run_id, "--number", str(n)] for n in range(workers)]
-    place.ready()
-    cost = run(commands, environment, place.folder / "workers.log")
-    return Ran(cost, _stage(place, run_id))
+    commands = [[sys.executable, "-m", "flows.mover", config, "--number", str(n), "--led"] for n in range(workers)]
+    cost = run(commands, environment, place.folder / "workers.log", word=run_id, ready=place.ready)
+    _must_be_whole(place, run_id)
+    return Ran(cost)
 
 
-def _stage(place: Place, run_id: str) -> float:
-    """From the first worker's start to the last shard's end, by the ledger; a run that is not whole is a failure."""
+def _must_be_whole(place: Place, run_id: str) -> None:
+    """A run that is not whole is a failure."""
     from tasks.ledger import ledger_url, open_ledger
 
     with open_ledger(ledger_url(place.folder), create=False) as ledger:
-        began = min(worker.started for worker in ledger.reader.workers(run_id))
-        ended = max(e.at for e in ledger.reader.events("shard.done") if e.detail["run"] == run_id)
         tally, states = ledger.reader.tally(run_id), ledger.reader.shard_states(run_id)
     left = {state.value: n for state, n in states.items() if n and state.value != "done"}
     if left or tally.failed or not tally.whole:
         raise Failed(f"govlift did not copy everything: shards {left}, {tally}")
-    return (ended - began).total_seconds()
 
 
 def _azcopy(words: list[str], place: Place) -> Ran:

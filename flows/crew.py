@@ -14,11 +14,14 @@ import signal
 import socket
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 
 from flows.draining import drain
+from flows.mover import READY
 from flows.observe import first_of
 from flows.wiring import Bench, now
 from mappings.errors import ExitCode, GovliftError, ResumeLater
@@ -85,11 +88,66 @@ class Mover:
     number: int
     process: asyncio.subprocess.Process
 
+    @classmethod
+    async def started(cls, bench: Bench, number: int, run_id: str = "") -> Mover:
+        """Start one; without a run it stands by."""
+        words = [str(bench.config), *([run_id] if run_id else []), "--number", str(number), "--led"]
+        if log.isEnabledFor(logging.DEBUG):
+            words.append("--verbose")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "flows.mover", *words),
+            env=_environment(bench),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return cls(number, process)
+
+    def begin(self, run_id: str) -> None:
+        """Tell one that stands by what to work on; one that has died shows that at its end."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{run_id}\n".encode())
+
     async def ended(self) -> tuple[int, str]:
         """Wait for its end; returns its exit code and what it said."""
         assert self.process.stdout is not None
-        said = await self.process.stdout.read()
-        return await self.process.wait(), said.decode()
+        said = (await self.process.stdout.read()).decode()
+        return await self.process.wait(), said.removeprefix(READY)
+
+
+class StandBy:
+    """Workers that start while a run is being prepared, so that nobody waits for them when the copy begins."""
+
+    def __init__(self, bench: Bench, size: int) -> None:
+        self._bench, self._size = bench, size
+        self._movers: list[Mover] = []
+        self.numbers = 0
+        """Workers numbered so far."""
+
+    async def __aenter__(self) -> StandBy:
+        self._bench.standby = self
+        try:
+            for number in range(1, self._size + 1):
+                self._movers.append(await Mover.started(self._bench, number))
+                self.numbers = number
+        except BaseException:
+            await self.dismiss()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, wrong: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._bench.standby = None
+        await self.dismiss()
+
+    def take(self) -> Mover | None:
+        """One that nobody has taken; it may still be starting, or have died."""
+        return self._movers.pop(0) if self._movers else None
+
+    async def dismiss(self) -> None:
+        """End those that nobody took."""
+        left, self._movers = self._movers, []
+        await _end(left)
 
 
 class Crew:
@@ -99,7 +157,8 @@ class Crew:
         self._bench, self._run_id, self._size = bench, run_id, size
         self._movers: dict[int, Mover] = {}
         self._deaths = self._finished = 0
-        self._numbers = 0
+        self._standby: StandBy | None = bench.standby
+        self._numbers = self._standby.numbers if self._standby is not None else 0
 
     async def work(self) -> None:
         """Until no shard is left."""
@@ -129,18 +188,13 @@ class Crew:
             self._count_death(code)
 
     async def _start(self) -> Mover:
-        self._numbers += 1
-        number = self._numbers
-        words = [str(self._bench.config), self._run_id, "--number", str(number), "--led"]
-        if log.isEnabledFor(logging.DEBUG):
-            words.append("--verbose")
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "flows.mover", *words),
-            env=_environment(self._bench),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        mover = self._movers[number] = Mover(number, process)
+        mover = self._standby.take() if self._standby is not None else None
+        if mover is not None:
+            mover.begin(self._run_id)
+        else:
+            self._numbers += 1
+            mover = await Mover.started(self._bench, self._numbers, self._run_id)
+        self._movers[mover.number] = mover
         return mover
 
     def _bury(self, mover: Mover, code: int) -> None:
@@ -172,19 +226,24 @@ class Crew:
     async def _send_home(self) -> None:
         """End all workers that are left: politely, and after a while not."""
         left = list(self._movers.values())
-        for sent, seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
-            going = [mover for mover in left if mover.process.returncode is None]
-            for mover in going:
-                with suppress(ProcessLookupError):
-                    mover.process.send_signal(sent)
-            if going:
-                # Our own cancellation does not shorten what ends others.
-                ends = [asyncio.create_task(mover.process.wait()) for mover in going]
-                await asyncio.shield(asyncio.wait(ends, timeout=seconds))
+        await _end(left)
         for mover in left:
             if mover.process.returncode != ExitCode.RESUMABLE:
                 with suppress(GovliftError):
                     self._bury(mover, mover.process.returncode or 0)
+
+
+async def _end(movers: Iterable[Mover]) -> None:
+    """End processes: politely, and after a while not."""
+    for sent, seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
+        going = [mover for mover in movers if mover.process.returncode is None]
+        for mover in going:
+            with suppress(ProcessLookupError):
+                mover.process.send_signal(sent)
+        if going:
+            # Our own cancellation does not shorten what ends others.
+            ends = [asyncio.create_task(mover.process.wait()) for mover in going]
+            await asyncio.shield(asyncio.wait(ends, timeout=seconds))
 
 
 def _as_told(said: str) -> GovliftError:

@@ -1,7 +1,8 @@
 """A worker process: `python -m flows.mover CONFIG RUN_ID --number N`. It never imports Prefect.
 
-Any number may work on one run, on any machine that sees the same migration folder and ledger, and join or leave at any
-time. SIGTERM removes one: it gives its leases back and exits with 8.
+Without a run it makes itself ready, says so, and waits to be told one through standard input. Any number may work on
+one run, on any machine that sees the same migration folder and ledger, and join or leave at any time. SIGTERM removes
+one: it gives its leases back and exits with 8.
 """
 
 from __future__ import annotations
@@ -9,18 +10,31 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import importlib
 import json
 import os
 import signal
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows.observe import start_logging
 from mappings.errors import ExitCode, GovliftError
 
+if TYPE_CHECKING:
+    from flows.wiring import Bench
+
 T = TypeVar("T")
+
+READY = "ready\n"
+"""What a worker says that stands by."""
+_NEEDED = (
+    "flows.draining", "flows.wiring", "pyarrow.parquet", "tasks.clients.blobs", "tasks.clients.wire",
+    "tasks.ledger",
+)  # fmt: skip
+"""What the copy of an object needs, sooner or later."""
 
 
 def main() -> None:
@@ -82,15 +96,32 @@ async def _work(config: Path, run_id: str, number: int, led: bool) -> None:
     loop = asyncio.get_running_loop()
     for sent in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sent, _leave, task)
+    word: asyncio.Future[str] = loop.create_future()
     if led:
-        loop.add_reader(sys.stdin.fileno(), _leave_with_leader, task)
+        loop.add_reader(sys.stdin.fileno(), _hear, task, word, bytearray())
+    if not run_id:
+        for name in _NEEDED:
+            importlib.import_module(name)
     # The slow imports come after the handlers: who is told to leave while it starts leaves in order, too.
     from flows.draining import drain
     from flows.wiring import Bench
 
     _collect_rarely()
     async with Bench(config) as bench:
+        if not run_id:
+            await _make_ready(bench)
+            sys.stdout.write(READY)
+            sys.stdout.flush()
+            run_id = await word
         await drain(bench, run_id, number=number)
+
+
+async def _make_ready(bench: Bench) -> None:
+    """Do beforehand what takes time and commits to nothing. What is refused now is said when it is needed."""
+    with suppress(GovliftError):
+        _ = bench.ledger
+        for session in (bench.source_session, bench.target_session):
+            await session.sign_in()
 
 
 def _collect_rarely() -> None:
@@ -109,9 +140,13 @@ def _leave(task: asyncio.Task[Any]) -> None:
         task.cancel()
 
 
-def _leave_with_leader(task: asyncio.Task[Any]) -> None:
-    """The pipe from the leader ends when the leader does, however it dies; nothing is ever sent through it."""
-    if not os.read(sys.stdin.fileno(), 1):
+def _hear(task: asyncio.Task[Any], word: asyncio.Future[str], held: bytearray) -> None:
+    """From the leader comes at most one line, the run to work on; its pipe ends when it does, however it dies."""
+    said = os.read(sys.stdin.fileno(), 4096)
+    held += said
+    if b"\n" in held and not word.done():
+        word.set_result(held.partition(b"\n")[0].decode())
+    if not said:
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
         _leave(task)
 
@@ -119,11 +154,16 @@ def _leave_with_leader(task: asyncio.Task[Any]) -> None:
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows.mover", description=__doc__)
     parser.add_argument("config", help="migration.toml")
-    parser.add_argument("run", help="id of the run, as `govlift status` shows it")
+    parser.add_argument(
+        "run", nargs="?", default="", help="id of the run, as `govlift status` shows it; led: told later"
+    )
     parser.add_argument("--number", type=int, default=0, help="of this worker among those of its machine")
     parser.add_argument("--led", action="store_true", help="leave when standard input ends")
     parser.add_argument("--verbose", action="store_true")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if not (asked.run or asked.led):
+        parser.error("name the run")
+    return asked
 
 
 if __name__ == "__main__":

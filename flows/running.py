@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.closing import counts
-from flows.crew import crew_size
+from flows.crew import StandBy, crew_size
 from flows.draining import routes_told, tell_routes
 from flows.failing import aftermath
 from flows.observe import Outcome, RunBook, Unfinished, recorded, shown
@@ -82,7 +82,11 @@ async def run_plan(bench: Bench, plan: Plan, kind: RunKind, stages: Stages) -> O
     shards = [step for step in plan.steps if isinstance(step, CopyShard)]
     alone(bench)
     stopped = bench.ledger.writer.resume_run(plan.id, kind, now=now())
-    async with recorded(bench, kind, plan_id=plan.id, run_id=stopped) as book, alive(bench, book.run_id):
+    async with (
+        recorded(bench, kind, plan_id=plan.id, run_id=stopped) as book,
+        alive(bench, book.run_id),
+        StandBy(bench, workers_for(bench, shards, kind)),
+    ):
         bench.source_session.prove()
         bench.target_session.prove()
         prove_target(bench.target_session, bench.target_arm(), bench.settings, accounts=made_before(bench, plan))
@@ -188,15 +192,26 @@ async def copy_all(bench: Bench, book: RunBook, kind: RunKind, stages: Stages) -
     records = bench.ledger.reader.shards(book.run_id)
     left = [record.shard for record in records if record.state is not ShardState.DONE]
     if left:
-        objects, size = sum(shard.objects for shard in left), sum(shard.bytes for shard in left)
-        # How many bytes a re-sync will move is not known before it has looked.
-        progress = Progress(total_objects=objects, total_bytes=size if kind is RunKind.MIGRATE else 0)
+        objects, size = expected(left, kind)
+        progress = Progress(total_objects=objects, total_bytes=size)
         mark_folder(bench.folder, bench.ledger.reader, bench.ledger.writer, now=now())
         await probe_all(bench, book.run_id, left, stages)
-        workers = crew_size(bench.settings.copy_, objects=objects, size=size if kind is RunKind.MIGRATE else 0)
+        workers = workers_for(bench, left, kind)
         async with shown("copy", progress):
             await stages.copy(book.run_id, bench, workers, progress)
     book.tally = bench.ledger.reader.tally(book.run_id)
+
+
+def expected(shards: Sequence[CopyShard], kind: RunKind) -> tuple[int, int]:
+    """Objects and bytes; how many bytes a re-sync will move is not known before it has looked, and 0."""
+    size = sum(shard.bytes for shard in shards)
+    return sum(shard.objects for shard in shards), size if kind is RunKind.MIGRATE else 0
+
+
+def workers_for(bench: Bench, shards: Sequence[CopyShard], kind: RunKind) -> int:
+    """Worker processes of this machine for so much."""
+    objects, size = expected(shards, kind)
+    return crew_size(bench.settings.copy_, objects=objects, size=size) if shards else 0
 
 
 async def probe_all(bench: Bench, run_id: str, shards: list[CopyShard], stages: Stages) -> None:

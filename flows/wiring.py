@@ -13,6 +13,7 @@ from mappings.errors import AskForApproval, FixTheInput
 from mappings.settings import Settings, parse_settings
 
 if TYPE_CHECKING:
+    from flows.crew import StandBy
     from tasks.clients.arm import SourceArm, TargetArm
     from tasks.clients.blobs import SourceBlobClient, TargetBlobClient
     from tasks.clients.graph import GraphReader
@@ -73,6 +74,8 @@ class Bench:
         self._sessions: dict[str, Session] = {}
         self._source_blobs: dict[str, SourceBlobClient | WireSource] = {}
         self._target_blobs: dict[str, TargetBlobClient | WireTarget] = {}
+        self.standby: StandBy | None = None
+        """Worker processes of this machine that wait for the copy to begin."""
 
     @property
     def ledger(self) -> Ledger:

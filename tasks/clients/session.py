@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never, cast
 from urllib.parse import parse_qs, urlsplit
 
 from azure.core.pipeline import PipelineRequest
@@ -22,7 +22,7 @@ from tasks.clients.errors import translated
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
-    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.credentials_async import AsyncSupportsTokenInfo, AsyncTokenCredential
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -133,6 +133,11 @@ class Session:
         """
         with translated("sign in", cloud=self.cloud):
             self.credential.get_token(self.cloud.arm_scope)
+
+    async def sign_in(self) -> None:
+        """Have a token for storage at hand, for the aio clients. Raises as `prove`, but for the tenant."""
+        with translated("sign in", cloud=self.cloud):
+            await cast("AsyncSupportsTokenInfo", self.aio_credential).get_token_info(self.cloud.storage_scope)
 
     def close(self) -> None:
         """Close the sync side."""

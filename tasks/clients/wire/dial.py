@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import socket
 import ssl
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from mappings.errors import FixTheInput
@@ -64,9 +66,8 @@ class Dialer:
     def __init__(self, yard: Yard, host: str, *, seconds: float = CONNECT_SECONDS) -> None:
         self.host = host
         self._yard, self._seconds = yard, seconds
-        # Made here, not at import: SSL_CERT_FILE and the proxy count as they stand now.
-        self._tls = ssl.create_default_context()
-        self._tls.set_alpn_protocols(["http/1.1"])
+        # Not at import: SSL_CERT_FILE and the proxy count as they stand now.
+        self._tls = _context(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
         self._proxy = proxy_for(host)
         self._addresses: tuple[float, list[tuple[int, tuple[str, int]]]] = (-_NAMES_KEPT, [])
 
@@ -197,6 +198,14 @@ class Dialer:
                 await ready
             finally:
                 end(fd)
+
+
+@lru_cache(maxsize=4)
+def _context(*_trusted: str) -> ssl.SSLContext:
+    """What all lines share: reading the trusted certificates takes longer than opening a line."""
+    made = ssl.create_default_context()
+    made.set_alpn_protocols(["http/1.1"])
+    return made
 
 
 def _wake(ready: asyncio.Future[None]) -> None:
