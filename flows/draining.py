@@ -223,6 +223,7 @@ class Worker:
             requests=self._bench.requests,
             in_flight=self._work.paces.in_flight(),
             shards=tuple(claim.shard.id for claim in held),
+            allowed=self._work.paces.allowed(),
         )
 
     def _tell_routes(self) -> None:

@@ -16,6 +16,7 @@ from mappings.live import Live, live_to_json, look, samples_of
 from mappings.live_lines import screen
 from mappings.runs import RunRecord
 from mappings.states import RunState, ShardState
+from tasks.copiers.pace import zone_named
 from tasks.failing import load_causes
 
 SCHEMA_VERSION = 1
@@ -71,7 +72,9 @@ def seen(bench: Bench, run: RunRecord, samples: Sequence[Sample]) -> Live:
         samples: earlier looks.
     """
     reader = bench.ledger.reader
-    return look(run, reader.shards(run.id), reader.workers(run.id), samples, now=now())
+    moment, copy = now(), bench.settings.copy_
+    allowed = copy.timetable.allowed_at(moment.astimezone(zone_named(copy.hours_zone)))
+    return look(run, reader.shards(run.id), reader.workers(run.id), samples, now=moment, settings=allowed)
 
 
 def earlier(bench: Bench, run: RunRecord) -> list[Sample]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mappings.estimate import Span
 from mappings.forecast import Pace, Sample, pace_over, time_left
+from mappings.pacing import Allowed
 from mappings.runs import RunKind, RunRecord, ShardRecord, WorkerRecord
 from mappings.states import ShardState
 
@@ -62,6 +63,8 @@ class Live:
     shards: Mapping[str, int]
     left: Span | None
     """Seconds, P50 and P90; None while nothing tells."""
+    allowed: Allowed
+    """Hours and caps that hold now."""
 
 
 def look(
@@ -71,6 +74,7 @@ def look(
     samples: Sequence[Sample],
     *,
     now: datetime,
+    settings: Allowed | None = None,
 ) -> Live:
     """What is known of a run now.
 
@@ -80,6 +84,7 @@ def look(
         workers: the signs of life of all its worker processes, past ones too.
         samples: earlier looks at it (`sample_of`) or its finished shards, ascending; at least the rates rest on them.
         now: the time.
+        settings: what `[copy]` allows now; told while no worker that lives has said what it keeps to.
     """
     here = sample_of(shards, workers, now=now)
     series = [*(one for one in samples if one.at < here.at), here]
@@ -114,7 +119,16 @@ def look(
             objects=total_objects - here.objects,
             bytes=0 if total_bytes is None else total_bytes - here.bytes,
         ),
+        allowed=_allowed(workers, now) or settings or Allowed(),
     )
+
+
+def _allowed(workers: Sequence[WorkerRecord], now: datetime) -> Allowed | None:
+    """What the workers that live keep to. Each keeps to the settings that it was started with: the run pauses only
+    where all of them do, and of several the one that was started last tells."""
+    told = [one for one in workers if one.allowed is not None and _state(one, now) == "alive"]
+    newest = max(told, key=lambda one: (not (one.allowed and one.allowed.paused), one.started), default=None)
+    return newest.allowed if newest else None
 
 
 def _expected(record: ShardRecord) -> int:
@@ -202,6 +216,20 @@ def live_to_json(live: Live) -> dict[str, Any]:
             for one in live.workers
         ],
         "eta": {"p50_seconds": round(live.left.p50), "p90_seconds": round(live.left.p90)} if live.left else None,
+        "allowed": allowed_to_json(live.allowed),
+    }
+
+
+def allowed_to_json(allowed: Allowed) -> dict[str, Any]:
+    """Hours and caps as `status --json` has them; null is no window, or no cap."""
+    return {
+        "paused": allowed.paused,
+        "hours": allowed.hours or None,
+        "zone": allowed.zone or None,
+        "changes_at": allowed.changes.isoformat(timespec="seconds") if allowed.changes else None,
+        "requests_per_second": allowed.caps.requests_per_second or None,
+        "mib_per_second": round(allowed.caps.bytes_per_second / MIB, 3) or None,
+        "note": allowed.note,
     }
 
 

@@ -18,7 +18,9 @@ def one_line(live: Mapping[str, Any]) -> str:
     pace = live["window"] or live["mean"]
     if pace:
         parts += [f"{pace['objects_per_second']:,.0f}/s", f"{pace['mib_per_second']:,.1f} MiB/s"]
-    if live["eta"]:
+    if live["allowed"]["note"]:
+        parts.append(live["allowed"]["note"])
+    if live["eta"] and not live["allowed"]["paused"]:
         parts.append(f"{span(live['eta']['p50_seconds'])} to {span(live['eta']['p90_seconds'])} left (P50 to P90)")
     alive = sum(one["state"] == "alive" for one in live["workers"])
     parts.append(f"{alive} of {len(live['workers'])} workers alive")
@@ -44,8 +46,12 @@ def screen(live: Mapping[str, Any], failures: list[dict[str, Any]]) -> list[str]
     states = ", ".join(f"{count:,} {state}" for state, count in live["shards"].items() if count)
     lines.append(f"  shards:      {states or 'none yet'}")
     if live["in_flight"]:
-        flying = ", ".join(f"{account} {count:,}" for account, count in live["in_flight"].items())
+        # A pace allows one at least; none is a rest, by the hours or as the service asked.
+        rest = "0" if live["allowed"]["paused"] else "0 (the service asked to wait)"
+        flying = ", ".join(f"{account} {count:,}" if count else f"{account} {rest}"
+                           for account, count in live["in_flight"].items())  # fmt: skip
         lines.append(f"  in flight:   {flying}")
+    lines += [f"  allowed:     {allowed_line(live['allowed'])}"]
     for one in live["workers"]:
         if one["state"] == "ended":
             continue
@@ -56,6 +62,20 @@ def screen(live: Mapping[str, Any], failures: list[dict[str, Any]]) -> list[str]
         number = cause["objects"] + cause["shards"]
         lines += [f"  failed: {cause['title']}: {number:,}", f"    do: {cause['remedy']}"]
     return lines
+
+
+def allowed_line(allowed: Mapping[str, Any]) -> str:
+    """Hours and caps in force, and why the run pauses or goes slower where it does.
+
+    Args:
+        allowed: `running.allowed` of `status --json`.
+    """
+    hours = f"{allowed['hours']} ({allowed['zone']})" if allowed["hours"] else "round the clock"
+    caps = [f"{allowed['requests_per_second']:,g} requests/s"] if allowed["requests_per_second"] else []
+    caps += [f"{allowed['mib_per_second']:,g} MiB/s"] if allowed["mib_per_second"] else []
+    if allowed["note"]:
+        return f"{allowed['note']}{', with at most ' + ' and '.join(caps) if caps else ''}"
+    return f"{hours}, {'at most ' + ' and '.join(caps) if caps else 'no cap'}"
 
 
 def _bytes(moved: Mapping[str, Any]) -> str:

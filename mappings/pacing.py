@@ -224,6 +224,24 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a worker may do at a moment, and until when."""
+
+    caps: Caps = Caps()
+    """In force now, over all workers; none where it pauses."""
+    paused: bool = False
+    """Whether nothing begins, because it is outside of the hours."""
+    hours: str = ""
+    """Daily window of the run, e.g. "20:00-06:00"; "" is round the clock."""
+    zone: str = ""
+    """Time zone of the hours."""
+    changes: datetime | None = None
+    """When the window opens or closes next, in UTC; None round the clock."""
+    note: str = ""
+    """Why the run pauses or goes slower, for a reader; "" where it does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Timetable:
     """What is allowed when."""
 
@@ -236,6 +254,20 @@ class Timetable:
     def caps_at(self, local: datetime) -> Caps | None:
         """The caps in force at `local`; None where the run pauses."""
         return self.inside if self.hours is None or self.hours.holds(local) else self.outside
+
+    def allowed_at(self, local: datetime) -> Allowed:
+        """All that holds at `local`."""
+        caps = self.caps_at(local)
+        if self.hours is None:
+            return Allowed(caps or Caps())
+        return Allowed(
+            caps=caps or Caps(),
+            paused=caps is None,
+            hours=str(self.hours),
+            zone=str(local.tzinfo),
+            changes=self.hours.changes_after(local),
+            note=self.told_at(local),
+        )
 
     def told_at(self, local: datetime) -> str:
         """What holds at `local`, for `status` and the log; "" inside the hours."""

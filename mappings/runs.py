@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from mappings.objects import EvidenceRow, Tally
+from mappings.pacing import Allowed
 from mappings.plan import CopyShard
 from mappings.states import RunState, ShardState
 
@@ -93,6 +94,8 @@ class WorkerRecord:
     """Target account -> objects in flight that its pace allows now."""
     shards: tuple[str, ...] = ()
     """Ids of the shards that it holds."""
+    allowed: Allowed | None = None
+    """What the hours and caps that it was started with allow now; None where it has not said."""
 
 
 @dataclass(frozen=True, slots=True)

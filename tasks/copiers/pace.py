@@ -21,6 +21,7 @@ from mappings.pacing import (
     AUTO,
     FEWEST,
     SHORTEST_ROUND,
+    Allowed,
     Bounds,
     Caps,
     Round,
@@ -258,6 +259,10 @@ class PaceBook:
             for pace in self._paces.values():
                 pace.bound(ACCOUNT_REQUESTS / workers)
             self._look()
+
+    def allowed(self) -> Allowed:
+        """What the hours and caps of the run allow at this moment."""
+        return self._timetable.allowed_at(self._now().astimezone(self._zone))
 
     def in_flight(self) -> dict[str, int]:
         """Target account -> objects in flight that its pace allows now; 0 while it rests."""

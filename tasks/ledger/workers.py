@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, update
 
-from mappings.codec import compact_json
+from mappings.codec import compact_json, rebuild
+from mappings.pacing import Allowed
 from mappings.runs import WorkerRecord
 from tasks.ledger import schema
 from tasks.ledger.transactions import Writing, append
 
-_COUNTERS = ("objects", "bytes", "failed", "throttled", "requests", "in_flight", "shards")
+_COUNTERS = ("objects", "bytes", "failed", "throttled", "requests", "in_flight", "shards", "allowed")
 
 
 class WorkerWriter(Writing):
@@ -66,4 +67,6 @@ def worker_of(row: Row[Any]) -> WorkerRecord:
     """The record that a row was made from."""
     told = json.loads(row.body)
     told["shards"] = tuple(told["shards"])
+    if told.get("allowed"):
+        told["allowed"] = rebuild(Allowed, told["allowed"])
     return WorkerRecord(row.run_id, row.owner, row.host, row.pid, row.started, row.seen, row.ended, **told)

@@ -274,8 +274,9 @@ async def test_outside_of_the_hours_it_pauses_says_so_and_goes_on_by_itself() ->
     pace = book.of("account")
     assert not pace.try_enter() and book.in_flight() == {"account": 0}
     assert "paused" in book.note and "goes on at 2026-11-03 20:00" in book.note
+    assert book.allowed().paused and book.allowed().note == book.note
     await asyncio.wait_for(pace.enter(), 2)
-    assert book.note == "" and book.in_flight() == {"account": START}
+    assert book.note == "" and book.in_flight() == {"account": START} and not book.allowed().paused
     book.close()
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql
 
 from mappings.errors import TryLater
 from mappings.objects import Tally
+from mappings.pacing import Caps, Hours, Timetable
 from mappings.runs import Claim, RunKind, WorkerRecord
 from mappings.states import RunState, ShardState
 from tasks.ledger import IllegalMove, Ledger, LostLease, open_ledger
@@ -282,6 +283,7 @@ def test_workers_leave_a_record_and_two_events(ledger: Ledger) -> None:
     first = WorkerRecord(run_id, "here:7:0", "here", 7, NOW, NOW)
     ledger.writer.worker_seen(first)
     busy = replace(first, seen=later(2), objects=5, bytes=70, in_flight={"gov": 16}, shards=("shard/a/b/00000",))
+    busy = replace(busy, allowed=Timetable(Caps(4.5), Hours.parse("20:00-06:00")).allowed_at(NOW))
     ledger.writer.worker_seen(busy)
     assert ledger.reader.workers(run_id) == [busy]
     ended = replace(busy, seen=later(4), ended=later(4), shards=())

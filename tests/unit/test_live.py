@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jsonschema
 import pytest
@@ -19,6 +20,7 @@ from mappings.forecast import Sample, pace_over, time_left
 from mappings.live import Live, live_to_json, look, samples_of
 from mappings.live_lines import one_line, screen
 from mappings.objects import Tally
+from mappings.pacing import Allowed, Caps, Hours, Timetable
 from mappings.plan import CopyShard
 from mappings.runs import RunKind, RunRecord, ShardRecord, WorkerRecord
 from mappings.states import RunState, ShardState
@@ -123,6 +125,68 @@ def test_a_look_is_a_line_a_screen_and_json_as_documented() -> None:
     assert "silent, seen 60 s ago" in shown and "do: Wait." in shown and "host:3@x:0" not in shown
 
 
+NIGHTS = Timetable(Caps(400.0), Hours.parse("20:00-06:00"))
+EASTERN = ZoneInfo("America/New_York")
+AT_TWO = datetime(2026, 3, 2, 14, 0, tzinfo=EASTERN)
+
+
+def sight_with(*workers: WorkerRecord, settings: Allowed | None = None) -> Live:
+    run = RunRecord("r", RunKind.MIGRATE, "p", RunState.RUNNING, T0, None)
+    return look(run, [shard(0, ShardState.LEASED)], workers, [], now=T0 + timedelta(seconds=100), settings=settings)
+
+
+def test_a_pause_is_told_with_its_reason_and_its_end() -> None:
+    """At two in the afternoon a reader sees why nothing moves, and when it goes on.
+
+    Mutation that must fail it: leaving the note out of the line, or telling a time left while nothing moves.
+    """
+    paused = NIGHTS.allowed_at(AT_TWO)
+    told = live_to_json(sight_with(worker(1, 98, allowed=paused, in_flight={"dst": 0})))
+    jsonschema.validate(told, SCHEMA | {"$ref": "#/$defs/running", "properties": {}, "required": [],
+                                        "additionalProperties": True})  # fmt: skip
+    assert told["allowed"] == {
+        "paused": True,
+        "hours": "20:00-06:00",
+        "zone": "America/New_York",
+        "changes_at": "2026-03-03T01:00:00+00:00",
+        "requests_per_second": None,
+        "mib_per_second": None,
+        "note": "paused: outside of copy.hours 20:00-06:00 (America/New_York); goes on at 2026-03-02 20:00",
+    }
+    assert told["allowed"]["note"] in one_line(told) and told["allowed"]["note"] in "\n".join(screen(told, []))
+    assert "left (P50" not in one_line(told | {"eta": {"p50_seconds": 9, "p90_seconds": 9}})
+    assert "in flight:   dst 0\n" in "\n".join(screen(told, []))
+
+
+@pytest.mark.parametrize(
+    ("table", "shown"),
+    [
+        (Timetable(), "round the clock, no cap"),
+        (Timetable(Caps(400.0, 2.5 * 1024 * 1024)), "round the clock, at most 400 requests/s and 2.5 MiB/s"),
+        (Timetable(Caps(400.0), Hours.parse("08:00-18:00")), "08:00-18:00 (America/New_York), at most 400 requests/s"),
+        (replace(NIGHTS, outside=Caps(10.0)), "goes on at 2026-03-02 20:00, with at most 10 requests/s"),
+    ],
+)
+def test_hours_and_caps_in_force_are_shown(table: Timetable, shown: str) -> None:
+    """Mutation that must fail it: telling the caps of the hours while those of outside are in force."""
+    told = live_to_json(sight_with(worker(1, 98, allowed=table.allowed_at(AT_TWO))))
+    (line,) = [line for line in screen(told, []) if "allowed:" in line]
+    assert line.endswith(shown) and not told["allowed"]["paused"]
+
+
+def test_what_is_allowed_is_what_living_workers_keep_to() -> None:
+    """Mutation that must fail it: believing migration.toml, or a worker that died, more than one that works."""
+    paused, free = NIGHTS.allowed_at(AT_TWO), Timetable().allowed_at(AT_TWO)
+    assert sight_with(settings=paused).allowed == paused, "nobody has said anything yet"
+    assert sight_with(worker(1, 98, allowed=free), settings=paused).allowed == free
+    late = worker(2, 98, allowed=paused, started=T0 + timedelta(seconds=50))
+    assert sight_with(worker(1, 98, allowed=free), late).allowed == free, "one of them works"
+    assert sight_with(worker(1, 40, allowed=free), late).allowed == paused, "the other is silent"
+    assert live_to_json(sight_with(worker(1, 98, allowed=free, in_flight={"dst": 0})))["in_flight"] == {"dst": 0}
+    resting = screen(live_to_json(sight_with(worker(1, 98, allowed=free, in_flight={"dst": 0}))), [])
+    assert "  in flight:   dst 0 (the service asked to wait)" in resting
+
+
 def test_status_is_documented_json_before_during_and_after_a_run(tmp_path: Path) -> None:
     """Mutation that must fail it: a key that the schema does not have, or `running` of a run that ended."""
     config = tmp_path / "migration.toml"
@@ -136,6 +200,7 @@ def test_status_is_documented_json_before_during_and_after_a_run(tmp_path: Path)
     jsonschema.validate(during, SCHEMA)
     assert during["running"]["objects"]["total"] == 60 or during["running"]["objects"]["total"] == 5
     assert any("worker host:1@x:0: alive" in line for line in standing_lines(during))
+    assert any("allowed:     round the clock, no cap" in line for line in standing_lines(during))
     views = looks(Bench(config), 0.0)
     assert next(views)[0]["run"] == run
     (claim,) = writer.claim(run, owner="host:1@x:0", most=1, lease_seconds=60, now=now)
