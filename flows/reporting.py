@@ -15,6 +15,7 @@ from mappings.readiness import Report, build_report, standing_shards
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.settings import Settings
 from mappings.states import Change
+from tasks.failing import load_causes
 from tasks.keeping import rows_that_stand_out
 from tasks.movetables import load_move_tables
 from tasks.scanning import load_scanners
@@ -68,6 +69,7 @@ def gather(bench: Bench) -> Report:
         program=standing_of(bench),
         scanners=load_scanners(),
         moves=load_move_tables(),
+        causes=load_causes(),
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from mappings.delta import NOT_OURS, is_mismatch
 from mappings.errors import FixTheInput
 from mappings.objects import EvidenceRow
+from mappings.runs import ShardRecord
+from mappings.states import ShardState
 
 MISMATCH_CODE = "ContentMismatch"
 NOT_OURS_CODE = "TargetNotOurs"
@@ -57,7 +59,7 @@ def parse_causes(text: str, *, origin: str) -> CauseTable:
         origin: its file, for messages.
 
     Raises:
-        FixTheInput: it is no such table, or a code stands twice.
+        FixTheInput: it is no such table, or a code or a title stands twice.
     """
     fix = "Correct the table."
     try:
@@ -68,6 +70,9 @@ def parse_causes(text: str, *, origin: str) -> CauseTable:
         raise FixTheInput(f"{origin} is no table of causes: {wrong!r}.", next_step=fix) from None
     by_code: dict[str, Cause] = {}
     for cause in causes:
+        # Readers count by title; two causes of one title would be one to them.
+        if sum(one.title == cause.title for one in causes) > 1:
+            raise FixTheInput(f'{origin}: the title "{cause.title}" stands twice.', next_step=fix)
         for code in cause.codes:
             if code in by_code:
                 raise FixTheInput(f"{origin}: {code} stands in {by_code[code].id} and in {cause.id}.", next_step=fix)
@@ -104,6 +109,14 @@ class Failure:
 def failure_of(account: str, container: str, row: EvidenceRow) -> Failure:
     """A failed row of a manifest as a failure."""
     return Failure(account, container, row.name, row.snapshot, row.size, code_of(row), row.reason, row.attempts)
+
+
+def failure_of_shard(record: ShardRecord) -> Failure | None:
+    """A shard that failed before it had a manifest, as one failure without a name; None where its rows tell."""
+    if record.state is not ShardState.FAILED or (record.manifest and record.tally.listed):
+        return None
+    shard = record.shard
+    return Failure(shard.source_account, shard.container, "", "", 0, code_in(record.reason), record.reason)
 
 
 def code_of(row: EvidenceRow) -> str:

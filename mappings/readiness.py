@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from mappings.failures import CauseTable
 from mappings.model import Assessment
 from mappings.movetables import MoveTables
 from mappings.plan import Plan
@@ -103,6 +104,7 @@ def build_report(
     scanners: Scanners | None = None,
     moves: MoveTables | None = None,
     program: ProgramStanding | None = None,
+    causes: CauseTable | None = None,
 ) -> Report:
     """Build the whole report.
 
@@ -122,6 +124,7 @@ def build_report(
         scanners: the tables for names, endpoints and identities; without them their sections say that nothing was
             looked for.
         moves: the tables for packages, volumes and losses; without them their sections say that nothing was made.
+        causes: the table of causes of failures; without it failures are told by reason alone.
     """
     facts = gather_facts(
         settings=settings,
@@ -136,6 +139,7 @@ def build_report(
         scanners=scanners,
         moves=moves,
         program=program,
+        causes=causes,
     )
     flags = balance_flags(facts)
     # Where Azure itself was asked there are no files to give an account of.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mappings.changes import Changes, compare
+from mappings.failures import CauseTable, failure_of_shard
 from mappings.model import Assessment, Inventory, Resource, Verdict
 from mappings.moves import Moves, decide_moves
 from mappings.movetables import MoveTables
@@ -130,6 +131,11 @@ class Facts:
     scanners: Scanners | None = None
     """Tables for names, endpoints and identities; None where they were not handed in."""
 
+    causes: CauseTable | None = None
+    """Why objects fail and what to do; None where it was not handed in."""
+    unlisted: tuple[ShardRecord, ...] = ()
+    """Shards whose newest attempt ended before it had listed anything: nobody knows which objects they hold."""
+
     moves: Moves | None = None
     """Packages, volumes, copy time and losses; None where the tables for them were not handed in."""
 
@@ -189,6 +195,7 @@ def gather_facts(
     scanners: Scanners | None = None,
     moves: MoveTables | None = None,
     program: ProgramStanding | None = None,
+    causes: CauseTable | None = None,
 ) -> Facts:
     """Put the parts in order. Arguments as in `mappings.readiness.build_report`."""
     ordered = tuple(sorted(runs, key=lambda run: (run.started, run.id)))
@@ -211,7 +218,14 @@ def gather_facts(
         scanners=scanners,
         moves=_moves(whole, assessment.inventory, moves, settings, ordered),
         program=program,
+        causes=causes,
+        unlisted=_unlisted(plan, ordered, shards),
     )
+
+
+def _unlisted(plan: Plan | None, runs: Sequence[RunRecord], shards: Sequence[ShardRecord]) -> tuple[ShardRecord, ...]:
+    found = standing_shards(shards, runs, plan).values()
+    return tuple(sorted((one for one in found if failure_of_shard(one) is not None), key=lambda one: one.shard.id))
 
 
 def _moves(

@@ -7,9 +7,9 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from mappings.failures import CauseTable, Failure, code_in, failure_of, parse_causes
+from mappings.failures import CauseTable, Failure, failure_of, failure_of_shard, parse_causes
 from mappings.runs import ShardRecord
-from mappings.states import Outcome, ShardState
+from mappings.states import Outcome
 from tasks.manifests import read_manifest
 
 
@@ -34,10 +34,9 @@ def failures_in(folder: Path, records: Iterable[ShardRecord]) -> Iterator[Failur
     """
     for record in records:
         shard = record.shard
-        if not record.manifest or not record.tally.listed:
-            if record.state is ShardState.FAILED:
-                yield Failure(shard.source_account, shard.container, "", "", 0, code_in(record.reason), record.reason)
-        elif record.tally.failed:
+        if (whole := failure_of_shard(record)) is not None:
+            yield whole
+        elif record.manifest and record.tally.failed:
             for row in read_manifest(folder / record.manifest):
                 if row.outcome is Outcome.FAILED:
                     yield failure_of(shard.source_account, shard.container, row)

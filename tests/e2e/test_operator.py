@@ -13,6 +13,8 @@ import pytest
 
 from flows.standing import standing
 from mappings.plan import CopyShard
+from mappings.readiness import report_from_json
+from mappings.report_model import Ref
 from tests.e2e.customer import Customer, repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
@@ -64,6 +66,10 @@ def test_filters_a_list_and_only_what_failed(customer: Customer, tmp_path: Path)
         (row,) = csv.DictReader(file)
     assert (row["name"], row["code"], row["cause"]) == ("docs/013.txt", "AuthorizationFailure", "network-rules")
     assert [one["cause"] for one in status(customer)["failures"]] == ["network-rules"]
+    told = report_from_json((customer.folder / "report.json").read_text("utf-8"))
+    (cause,) = told.rows_behind(Ref("exceptions", "failure-causes"))
+    assert (cause.cells["id"], cause.cells["objects"]) == ("network-rules", 1)
+    assert [one.cells["name"] for one in told.rows_behind(cause.links["objects"])] == ["docs/013.txt"]
 
     customer.control("/faults", method="DELETE")
     dry = customer.run("migrate", "--retry-failed", "--json").json

@@ -25,6 +25,7 @@ from mappings.plan import CopyShard, CreateContainer, CreateResourceGroup, Creat
 from mappings.readiness import Report, ReportHead, build_report
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.states import Change, Confidence, Outcome, ProofLevel, Route, RunState, ShardState, VerdictKind
+from tasks.failing import load_causes
 
 NOW = datetime(2026, 10, 12, 14, 5, tzinfo=UTC)
 LEARN = "https://learn.microsoft.com/azure/azure-government/"
@@ -349,9 +350,11 @@ def _exceptions(shard: CopyShard) -> list[EvidenceRow]:
             return [evidence(name, Change.NEW, Outcome.EXCLUDED, 900, LEFT) for name in names]
         case "ledgers":
             years = (2017, 2018, 2019)
-            return [evidence(f"{y}/general.csv", Change.NEW, Outcome.FAILED, 1_250_000, ARCHIVED) for y in years]
+            rows = [evidence(f"{y}/general.csv", Change.NEW, Outcome.FAILED, 1_250_000, ARCHIVED) for y in years]
+            return [replace(row, code="BlobArchived") for row in rows]
         case "scans":
-            return [evidence("held/case-0091.dcm", Change.NEW, Outcome.FAILED, 41_000_000, TAKEN_AWAY)]
+            row = evidence("held/case-0091.dcm", Change.NEW, Outcome.FAILED, 41_000_000, TAKEN_AWAY)
+            return [replace(row, code="AuthorizationPermissionMismatch")]
         case _:
             return []
 
@@ -413,8 +416,9 @@ def stage(name: str, resources: int = 180) -> Report:
         records[-1] = replace(lost, tally=replace(lost.tally, listed=lost.tally.listed + 2))
         known = replace(known, verdicts=known.verdicts[:-1])
     return build_report(
-        settings=HEAD, assessment=known, plan=plan, runs=runs, notes=notes, shards=records, made_at=NOW, version="0.1.0"
-    )
+        settings=HEAD, assessment=known, plan=plan, runs=runs, notes=notes, shards=records, made_at=NOW,
+        version="0.1.0", causes=load_causes(),
+    )  # fmt: skip
 
 
 STAGES = ("assessed", "planned", "migrated", "resynced", "broken")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mappings.errors import FixTheInput
+from mappings.failures import Failure, by_cause, failure_of
 from mappings.model import (
     Assessment,
     ContainerSurvey,
@@ -32,6 +33,7 @@ from mappings.report_summary import stars
 from mappings.report_words import data_size, percent
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.states import Change, Confidence, Outcome, ProofLevel, RunState, ShardState, VerdictKind
+from tasks.failing import load_causes
 from tests.reports import sample
 
 NOW = datetime(2026, 10, 12, tzinfo=UTC)
@@ -41,6 +43,7 @@ TYPES = (
     "Microsoft.Sql/servers",
     "Odd.Type/x",
 )
+CODES = st.sampled_from(("", "ServerBusy", "BlobArchived", "NeverHeardOf"))
 TEXT = st.text(st.characters(codec=None), max_size=12)
 
 
@@ -84,13 +87,19 @@ ROW = EvidenceRow("name", "", "BlockBlob", 5, '"e"', NOW, Outcome.COPIED, Change
 
 
 @st.composite
-def copies(draw: st.DrawFn) -> tuple[list[ShardRecord], list[ObjectNote]]:
-    """Shard records of one re-sync and the notes that belong to them; their counts agree."""
+def copies(draw: st.DrawFn, unlisted: int = 0) -> tuple[list[ShardRecord], list[ObjectNote]]:
+    """Shard records of one re-sync and the notes that belong to them; their counts agree.
+
+    Up to `unlisted` shards failed before anything was listed.
+    """
     records, notes = [], []
     for n in range(draw(st.integers(0, 4))):
         account = draw(st.sampled_from(("acct1", "acct2")))
         kinds = draw(st.lists(st.tuples(st.sampled_from(Outcome), st.sampled_from(Change)), max_size=6))
-        rows = [replace(ROW, name=f"n{i}", outcome=o, change=c, reason=draw(TEXT)) for i, (o, c) in enumerate(kinds)]
+        rows = [
+            replace(ROW, name=f"n{i}", outcome=o, change=c, reason=draw(TEXT), code=draw(CODES))
+            for i, (o, c) in enumerate(kinds)
+        ]
         here = [row for row in rows if row.change not in (Change.DELETED, Change.EXTRA)]
         number = Counter(row.outcome for row in here)
         copied, same = number[Outcome.COPIED], number[Outcome.SAME]
@@ -100,6 +109,9 @@ def copies(draw: st.DrawFn) -> tuple[list[ShardRecord], list[ObjectNote]]:
         shard = CopyShard(account, f"{account}x", f"c{n}", "", None, 1, 1, 0)
         records.append(ShardRecord("run", shard, ShardState.DONE, 1, tally))
         notes += [ObjectNote(account, f"c{n}", row) for row in rows]
+    for n in range(draw(st.integers(0, unlisted))):
+        shard, reason = CopyShard("acct1", "acct1x", f"z{n}", "", None, 1, 1, 0), draw(TEXT)
+        records.append(ShardRecord("run", shard, ShardState.FAILED, 1, Tally(), reason=reason))
     return records, notes
 
 
@@ -118,6 +130,7 @@ def made(assessment: Assessment, records: list[ShardRecord], notes: list[ObjectN
         shards=records,
         made_at=NOW,
         version="1",
+        causes=load_causes(),
     )
 
 
@@ -143,7 +156,7 @@ def tile(report: Report, key: str) -> Tile:
 
 @pytest.mark.slow
 @settings(max_examples=50, deadline=None)
-@given(assessments(), copies())
+@given(assessments(), copies(unlisted=2))
 def test_every_number_equals_the_rows_that_it_links_to(
     assessment: Assessment, copied: tuple[list[ShardRecord], list[ObjectNote]]
 ) -> None:
@@ -280,6 +293,45 @@ def test_named_lister_differences_are_said_and_are_no_flag() -> None:
     results = Counter(row.cells["result"] for row in report.rows_behind(Ref("balance", "balance-listers")))
     assert results[Check.EXPLAINED.value] >= 1
     assert report.flags == ()
+
+
+def test_failures_stand_by_cause_with_their_remedy_and_every_count_leads_to_its_rows() -> None:
+    """What `govlift failed` counts from manifests and the report from its notes is one and the same.
+
+    Mutation that must fail it: linking to all failed objects, or leaving out shards that could not be listed.
+    """
+    plan = sample.plan_of(sample.assessment())
+    records, notes = sample.shard_records(plan, "run")
+    gone = next(n for n, record in enumerate(records) if record.shard.container == "$web")
+    reason = "hcgistiles/$web: The container does not exist (ContainerNotFound)."
+    records[gone] = replace(records[gone], state=ShardState.FAILED, tally=Tally(), manifest="", reason=reason)
+    report = made(sample.assessment(), records, notes)
+    rows = {str(row.cells["id"]): row for row in report.rows_behind(Ref("exceptions", "failure-causes"))}
+
+    failed = [failure_of(n.account, n.container, n.row) for n in notes if n.row.outcome is Outcome.FAILED]
+    counted = by_cause([*failed, Failure("hcgistiles", "$web", "", "", 0, "ContainerNotFound", reason)], load_causes())
+    assert {one.cause.id for one in counted} == {"archive", "role", "gone"} == set(rows)
+    for one in counted:
+        row = rows[one.cause.id]
+        told = (row.cells["objects"], row.cells["ranges"], row.cells["bytes"], row.cells["remedy"])
+        assert told == (one.objects, one.shards, one.bytes, one.cause.remedy)
+        assert row.cells["examples"] == ", ".join(one.examples)
+        for key in ("objects", "ranges", "bytes"):
+            assert not row.cells[key] or report.number_behind(row.links[key]) == row.cells[key]
+    behind = list(report.rows_behind(rows["archive"].links["objects"]))
+    assert {row.cells["code"] for row in behind} == {"BlobArchived"} and len(behind) == 3
+    assert [row.cells["container"] for row in report.rows_behind(rows["gone"].links["ranges"])] == ["$web"]
+    assert "1 key range could not be listed" in report.section("exceptions").lead
+
+
+def test_a_container_that_could_not_be_listed_is_an_exception_even_where_no_object_failed() -> None:
+    """Mutation: saying that nothing failed where nothing was listed."""
+    shard = CopyShard("acct1", "acct1x", "c", "", None, 1, 1, 0)
+    gone = ShardRecord("run", shard, ShardState.FAILED, 1, Tally(), reason="acct1/c: gone (ContainerNotFound).")
+    report = made(sample.assessment(60), [gone], [])
+    assert "1 key range could not be listed" in report.section("exceptions").lead
+    (row,) = report.rows_behind(Ref("exceptions", "failed-ranges"))
+    assert row.cells["range"] == shard.id and row.cells["code"] == "ContainerNotFound"
 
 
 def test_the_newest_record_of_each_shard_counts_once() -> None:

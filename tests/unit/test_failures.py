@@ -55,6 +55,8 @@ def test_a_code_stands_in_one_cause_only() -> None:
     text = (ROOT / "mappings" / "catalogue" / "failures" / "causes.toml").read_text("utf-8")
     with pytest.raises(FixTheInput, match="ServerBusy stands in"):
         parse_causes(text.replace("codes = []", 'codes = ["ServerBusy"]'), origin="causes.toml")
+    with pytest.raises(FixTheInput, match='"No answer" stands twice'):
+        parse_causes(text.replace('"Another reason"', '"No answer"'), origin="causes.toml")
     with pytest.raises(FixTheInput, match="no table of causes"):
         parse_causes("[[cause]]\nid = 1", origin="causes.toml")
 
@@ -99,6 +101,7 @@ def records(folder: Path) -> Iterator[ShardRecord]:
     yield ShardRecord(
         "r", replace(shard, number=2), ShardState.FAILED, 1, Tally(), reason="a/c: gone (ContainerNotFound)."
     )
+    yield ShardRecord("r", replace(shard, number=3), ShardState.DONE, 1, Tally(), manifest="of-an-empty-container")
 
 
 def test_failures_are_read_from_manifests_that_have_some(tmp_path: Path) -> None:
