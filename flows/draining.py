@@ -63,6 +63,7 @@ def shard_work(bench: Bench, progress: Progress) -> ShardWork:
         tool_version=version("govlift"),
         paces=paces_of(bench.settings.copy_),
         azcopy=azcopy_of(bench.settings, bench.environ),
+        requests=lambda: bench.requests,
     )
 
 

@@ -86,6 +86,20 @@ def ending(lines: Iterable[str]) -> Ending | None:
     return found
 
 
+def moved(lines: Iterable[str]) -> int:
+    """A number that differs from that of an earlier moment where the job has moved on since; 0 before it tells."""
+    found = 0
+    for line in lines:
+        message = _object(line)
+        if message.get("MessageType") == "Progress":
+            told = _object(str(message.get("MessageContent", "")))
+            found = sum(int(str(told.get(name, 0))) for name in _MOVING)
+    return found
+
+
+_MOVING = ("TotalTransfers", "TransfersCompleted", "TransfersFailed", "TransfersSkipped", "TotalBytesTransferred")
+
+
 def _object(text: str) -> Mapping[str, object]:
     try:
         value = json.loads(text)

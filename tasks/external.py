@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mappings.azcopy import Ending, can_carry, command, ending, environment_of
+from mappings.azcopy import Ending, can_carry, command, ending, environment_of, moved
 from mappings.errors import FixTheInput
 from mappings.objects import EvidenceRow, ListedObject, Tally
 from mappings.plan import CopyShard
@@ -32,6 +32,12 @@ log = logging.getLogger("govlift")
 CARRIED = "Carried by AzCopy; taken over because source and target were read and are equal."
 _ROOT = "$root"
 """Blobs of the root container have URLs without a container, which AzCopy takes for one."""
+
+
+_TAIL = 65_536
+"""Bytes of its output in which its last word surely stands."""
+_GRACE = 10.0
+"""Seconds that it has to end by itself."""
 
 
 class AzCopy:
@@ -61,10 +67,19 @@ class AzCopy:
                 next_step=f"Set {target.credential.secret_env} and run again.",
             )
         self._binary = found
+        self._out: Path | None = None
         self._cloud = target.in_cloud
         self._cap = copy.max_mib_per_second / workers
         # Whatever AZCOPY_... the user has set stays, e.g. AZCOPY_CONCURRENCY_VALUE; what signs in is ours.
         self._environ = dict(environ) | environment_of(target.credential, target.tenant_id, self._cloud, secret)
+
+    def moved(self) -> int:
+        """A number that changes while the process that runs now moves on."""
+        if self._out is None:
+            return 0
+        with self._out.open("rb") as out:
+            out.seek(max(0, self._out.stat().st_size - _TAIL))
+            return moved(out.read().decode("utf-8", "replace").splitlines())
 
     async def carry(
         self, shard: CopyShard, source: SourceBlobs, target: TargetBlobs, rules: CopyRules, journal: Journal
@@ -98,14 +113,26 @@ class AzCopy:
                 process = await asyncio.create_subprocess_exec(
                     *words, env=self._environ | kept, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
                 )
+                self._out = out
                 try:
                     status = await process.wait()
                 except asyncio.CancelledError:
-                    process.terminate()
-                    await process.wait()
+                    await _end(process)
                     raise
+                finally:
+                    self._out = None
             with out.open(encoding="utf-8", errors="replace") as lines:
                 return ending(lines), status
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a process: politely, and one that does not hear it by force."""
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), _GRACE)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def _missing(

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from mappings.errors import GovliftError, ObjectError
 from mappings.objects import Tally
 from mappings.runs import Claim
+from mappings.standstill import CODE, MOST_TIMES, is_taken_again
 from tasks.carry import Looked, Piece, PrintStore, look
 from tasks.copiers import COPIERS
-from tasks.copiers.journal import FileJournal
+from tasks.copiers.journal import FileJournal, Journal, NoJournal
 from tasks.copiers.pace import PaceBook
 from tasks.external import AzCopy, Handed, Marking
 from tasks.keeping import carried_tables, part_rows
@@ -24,6 +25,7 @@ from tasks.ledger.refusals import LostLease
 from tasks.loglines import about, told
 from tasks.manifests import ManifestWriter, manifest_meta, manifest_path
 from tasks.selection import Selection
+from tasks.standstill import EVENT, Flight, StoodStill, Watch, times_still, watched
 
 if TYPE_CHECKING:
     from tasks.copiers.base import SourceBlobs, TargetBlobs
@@ -55,10 +57,20 @@ class ShardWork:
     """How much may be in flight at each target account."""
     azcopy: AzCopy | None = None
     """Carries new objects, where the settings ask for it."""
+    requests: Callable[[], int] = lambda: 0
+    """Requests that this process has sent to the accounts so far."""
+    watch: Watch = field(default_factory=Watch)
+    """How long a shard may stand still."""
     selection: Selection = field(init=False)
     """What the plans of its runs take."""
     prints: PrintStore = field(init=False)
     """By what it is known that nothing has changed."""
+
+    def counts(self) -> tuple[int, ...]:
+        """What moves while a shard does."""
+        at = self.progress.snapshot()
+        carried = self.azcopy.moved() if self.azcopy is not None else 0
+        return at.objects, at.bytes, at.failed, self.paces.throttled(), self.requests(), carried
 
     def __post_init__(self) -> None:
         self.prints = PrintStore(self.folder, self.reader)
@@ -89,14 +101,16 @@ async def _carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target:
     target.listen(pace.slow)
     journal: FileJournal | None = None
     manifest: ManifestWriter | None = None
+    flight = Flight(NoJournal())
     try:
-        async with _leased(claim, work):
+        async with _leased(claim, work), watched(work.watch, pace, work.counts, lambda busy: flight.told(busy)):
             looked = await _look(claim, work, rules, source, target)
             if looked is not None and looked.all_same:
                 return _carried(claim, work, looked)
             journal = FileJournal(path.parent, f"{claim.run_id}-{claim.attempt}")
+            flight = Flight(journal)
             manifest = ManifestWriter(path, meta=manifest_meta(claim, tool_version=work.tool_version))
-            tally = await _copy(claim, work, looked, manifest, journal, rules, source, target)
+            tally = await _copy(claim, work, looked, manifest, flight, rules, source, target)
         digest = manifest.close()
     except BaseException as wrong:
         if manifest is not None:
@@ -135,7 +149,7 @@ async def _copy(
     work: ShardWork,
     looked: Looked | None,
     manifest: ManifestWriter,
-    journal: FileJournal,
+    journal: Journal,
     rules: CopyRules,
     source: SourceBlobs,
     target: TargetBlobs,
@@ -186,6 +200,8 @@ def _give_up(claim: Claim, work: ShardWork, wrong: BaseException) -> Tally:
             log.warning("shard %s failed: %s", shard.id, wrong.sentence, extra=told("shard.failed", code=wrong.code))
             work.writer.fail(claim, reason=reason, tally=Tally(), now=work.clock())
             return Tally()
+        case StoodStill():
+            return _stood_still(claim, work, wrong)
         case LostLease():
             log.warning("shard %s: another worker has it now", shard.id, extra=told("shard.lost"))
             return Tally()
@@ -194,6 +210,26 @@ def _give_up(claim: Claim, work: ShardWork, wrong: BaseException) -> Tally:
             with suppress(GovliftError, LostLease):
                 work.writer.release(claim, now=work.clock())
             raise wrong
+
+
+def _stood_still(claim: Claim, work: ShardWork, wrong: StoodStill) -> Tally:
+    """Give the shard back, for whoever claims it next; the last time of a run it fails by name."""
+    shard, now = claim.shard, work.clock()
+    times = times_still(work.reader, claim.run_id, shard.id) + 1
+    again = is_taken_again(times)
+    detail = {"run": claim.run_id, "shard": shard.id, "attempt": claim.attempt, "owner": claim.owner}
+    work.writer.record(EVENT, detail | {"times": times, "why": wrong.sentence, "claimed_again": again}, now=now)
+    then = "it is free to be claimed again" if again else "it failed"
+    words = (shard.id, wrong.sentence, then, times, MOST_TIMES)
+    log.warning("shard %s: %s; %s (%s of %s)", *words, extra=told(EVENT, counts={"times": times}))
+    with suppress(LostLease):  # Then another worker has it already, which is as good.
+        if again:
+            work.writer.release(claim, now=now)
+        else:
+            place = f"{shard.source_account}/{shard.container}"
+            reason = f"{place}: {wrong.sentence}, {times} times in this run ({CODE})."
+            work.writer.fail(claim, reason=reason, tally=Tally(), now=now)
+    return Tally()
 
 
 @asynccontextmanager

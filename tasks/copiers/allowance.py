@@ -48,6 +48,11 @@ class Allowance:
         self.limited = False
         """Whether there is any cap."""
 
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody waits for the cap."""
+        return bool(self._queues)
+
     def allow(self, requests_per_second: float, bytes_per_second: float) -> None:
         """Set the caps; 0 is none. What is owed stays owed, at most a second of it."""
         self._fill()

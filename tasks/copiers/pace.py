@@ -99,6 +99,11 @@ class Pace:
         """Whether nothing new begins: the service named a time, or it is outside of the hours."""
         return self._room == 0
 
+    @property
+    def held(self) -> bool:
+        """Whether it may be that nothing moves, and all is well: at rest, or waiting for a share of the caps."""
+        return self.resting or (self._allowance is not None and self._allowance.waiting)
+
     def try_enter(self) -> bool:
         """Take a place if one is free."""
         if self._busy < self._room:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes.util
 import os
 import shutil
@@ -120,6 +121,37 @@ async def test_an_azcopy_that_does_nothing_costs_only_its_start(
     rows = await mover.run("many", journal=Handed(NoJournal(), handed))
     assert {row.outcome for row in rows.values()} == {Outcome.COPIED}
     await mover.assert_equal("many")
+
+
+@pytest.mark.slow
+@pytest.mark.sandbox
+async def test_an_azcopy_that_hangs_is_seen_not_to_move_and_ends_with_its_shard(
+    copies: RunningSandbox, mover: Mover, asked: Settings, tmp_path: Path
+) -> None:
+    """Breaks when nobody sees that it moves, or that it does not; or when it goes on without a holder.
+
+    Mutation that must fail it: not reading what it has said, or leaving the process behind.
+    """
+    hung, pid = tmp_path / "hung", tmp_path / "pid"
+    said = '{"MessageType": "Progress", "MessageContent": "{\\"TotalTransfers\\": \\"48\\"}"}'
+    hung.write_text(f"#!/bin/sh\necho '{said}'\necho $$ > {pid}\nexec sleep 1000\n")
+    hung.chmod(0o755)
+    os.mkfifo(pid)
+    azcopy = AzCopy(
+        asked.model_copy(update={"copy_": asked.copy_.model_copy(update={"azcopy": str(hung)})}), os.environ | ENVIRON
+    )
+    shard = CopyShard("copysource", "copytarget", "many", "", None, 0, 0, 0)
+    await mover.target.create_container(await mover.source.container_settings("many"))
+    assert azcopy.moved() == 0
+    carrying = asyncio.create_task(azcopy.carry(shard, mover.source, mover.target, RULES, NoJournal()))
+    process = int(await asyncio.wait_for(asyncio.to_thread(pid.read_text), 60))
+    assert azcopy.moved() == azcopy.moved() == 48
+    carrying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await carrying
+    assert azcopy.moved() == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
 
 
 def test_the_secret_of_the_target_is_never_on_the_command_line() -> None:
