@@ -236,20 +236,32 @@ def _below(arm: Any, management_group: str, found: list[str]) -> str:
 def _source_data(
     arm: Any, subscriptions: list[str], source: Source, environ: Mapping[str, str], roles: RoleWait
 ) -> str:
-    """List containers of one source account, with the client that copies."""
+    """List containers of one source account, with the client that copies.
+
+    One that its key opens is asked only where there is no other: it says nothing of the identity's role.
+    """
     keys = {one.account: environ.get(one.key_env, "") for one in source.shared_keys}
+    found = _readable_accounts(arm, subscriptions, keys)
+    keyed = ""
+    for account in found:
+        if not keys.get(account):
+            return asyncio.run(roles.ready([account], partial(_list_source, source, environ, account, None)))
+        keyed = keyed or account
+    if keyed:
+        return asyncio.run(_list_source(source, environ, keyed, keys[keyed]))
+    raise _NotChecked("there is no storage account that could be asked")
+
+
+def _readable_accounts(arm: Any, subscriptions: list[str], keys: Mapping[str, str]) -> Iterator[str]:
+    """Accounts that the identity, or the key of a classic one, may open."""
     # One subscription after the other until an account is met; of thousands a few tell enough.
     for subscription_id in subscriptions[:MOST_LOOKED_INTO]:
         for resource in arm.resources(subscription_id):
             kind = resource.type.lower()
-            readable = kind == "microsoft.storage/storageaccounts" or (
+            if kind == "microsoft.storage/storageaccounts" or (
                 kind == "microsoft.classicstorage/storageaccounts" and keys.get(resource.name)
-            )
-            if readable:
-                key = keys.get(resource.name) or None
-                ask = partial(_list_source, source, environ, resource.name, key)
-                return asyncio.run(roles.ready([resource.name], ask))
-    raise _NotChecked("there is no storage account that could be asked")
+            ):
+                yield resource.name
 
 
 def _target_data(arm: Any, target: Target, environ: Mapping[str, str], roles: RoleWait) -> str:

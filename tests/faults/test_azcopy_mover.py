@@ -33,15 +33,21 @@ settings = settings_of
 AZCOPY = ROOT / "tests/oracle/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64"
 
 
-@pytest.fixture
-def asked(settings: Settings, tmp_path: Path) -> Settings:
+def azcopy_in(folder: Path) -> Path:
+    """AzCopy's program, runnable; skips the test by name where it is missing."""
     if not AZCOPY.exists():
         pytest.skip("AzCopy is not installed: npm ci --prefix tests/oracle")
     if ctypes.util.find_library("secret-1") is None:
         pytest.skip("AzCopy needs libsecret: apt-get install libsecret-1-0")
-    runnable = tmp_path / "azcopy"
+    runnable = folder / "azcopy"
     shutil.copy(AZCOPY, runnable)  # The package leaves out the x bit.
     runnable.chmod(0o755)
+    return runnable
+
+
+@pytest.fixture
+def asked(settings: Settings, tmp_path: Path) -> Settings:
+    runnable = azcopy_in(tmp_path)
     copy = Copy(mover="azcopy", azcopy=str(runnable), azcopy_sas_in_argv=True)
     return settings.model_copy(update={"copy_": copy})
 
