@@ -65,6 +65,8 @@ class AccountDetails:
     protections: tuple[Protection, ...] = ()
     default_scopes: Mapping[str, str] = field(default_factory=dict)
     """Container -> encryption scope of new blobs."""
+    scope_forced: tuple[str, ...] = ()
+    """Containers whose blobs may be under no other scope than its default."""
     inventory_rules: int = 0
     replication_policies: int = 0
     unread: tuple[str, ...] = ()
@@ -116,6 +118,9 @@ def details_of(
             for one in found
             if (scope := _part(one, "properties").get("defaultEncryptionScope") or _NO_SCOPE) != _NO_SCOPE
         },
+        scope_forced=tuple(
+            sorted(str(one["name"]) for one in found if _part(one, "properties").get("denyEncryptionScopeOverride"))
+        ),
         inventory_rules=len(inventory),
         replication_policies=len(replication),
         unread=tuple(unread),
@@ -253,8 +258,7 @@ def _notes(details: AccountDetails, account: CreateStorageAccount, versioned: bo
         yield f"Lifecycle rules of {name} count days since creation and change from the copy on; they are set last."
     for scope in details.foreign_scopes:
         yield f"Encryption scope {scope} of {name}: its key lies in a vault of the source; make it with a key there."
-    for container, scope in sorted(details.default_scopes.items()):
-        yield f"Default encryption scope {scope} of {name}/{container}: it can be given at creation only."
+    yield from _scope_notes(details)
     if details.restore_days:
         yield f"Point-in-time restore of {name} ({details.restore_days} days): set it again when the copy is done."
     if details.inventory_rules:
@@ -263,6 +267,22 @@ def _notes(details: AccountDetails, account: CreateStorageAccount, versioned: bo
         yield f"Object replication of {name} ({details.replication_policies} policies): it does not cross clouds."
     for part in details.unread:
         yield f"Settings of {name} that could not be read: {part}"
+
+
+def _scope_notes(details: AccountDetails) -> Iterable[str]:
+    """Scopes lie in their account and a container gets its default at its creation only: nothing of it crosses."""
+    for container in sorted({*details.default_scopes, *details.scope_forced}):
+        scope, forced = details.default_scopes.get(container, "the account's key"), container in details.scope_forced
+        words = ["--default-encryption-scope", details.default_scopes.get(container, _NO_SCOPE)]
+        words += ["--prevent-encryption-scope-override", "true"] if forced else []
+        # In quotes: a shell would take the default's own name for a variable.
+        told = " ".join(f"'{word}'" if word.startswith("$") else word for word in words)
+        other = ", no other allowed" if forced else ""
+        yield (
+            f"Default encryption scope of {details.account}/{container} ({scope}{other}): the container is made "
+            "without, and its blobs are under the target account's key. To keep it, make account, scope and "
+            f"container at the target before the start: az storage container create --name {container} {told}."
+        )
 
 
 def _protection_notes(name: str, one: Protection, copy: Copy) -> Iterable[str]:

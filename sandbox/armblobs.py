@@ -161,7 +161,7 @@ class BlobSettings:
             "hasImmutabilityPolicy": container.immutability is not None,
             "hasLegalHold": bool(container.legal_holds),
             "defaultEncryptionScope": container.default_encryption_scope or "$account-encryption-key",
-            "denyEncryptionScopeOverride": False,
+            "denyEncryptionScopeOverride": container.deny_encryption_scope_override,
             "immutableStorageWithVersioning": {"enabled": container.version_level_immutability},
         }
         if whole and container.immutability is not None:

@@ -46,6 +46,9 @@ class ContainerSpec:
     immutability: Mapping[str, Any] = field(default_factory=dict)
     """Time-based retention: `days`, `locked`, `allow_appends`, `allow_all_appends`."""
     legal_holds: tuple[str, ...] = ()
+    default_scope: str = ""
+    """Encryption scope of blobs that name none; "" is the account's key."""
+    deny_scope_override: bool = False
 
 
 @dataclass(frozen=True)

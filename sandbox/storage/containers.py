@@ -73,8 +73,8 @@ def get_container_properties(service: BlobService, call: Call) -> web.Response:
         **container.lease.headers(call.now),
         "x-ms-has-immutability-policy": "false",
         "x-ms-has-legal-hold": "false",
-        "x-ms-default-encryption-scope": "$account-encryption-key",
-        "x-ms-deny-encryption-scope-override": "false",
+        "x-ms-default-encryption-scope": container.default_encryption_scope or "$account-encryption-key",
+        "x-ms-deny-encryption-scope-override": str(container.deny_encryption_scope_override).lower(),
         "x-ms-immutable-storage-with-versioning-enabled": "false",
     }
     if container.public_access:

@@ -85,9 +85,10 @@ def _container_entry(call: Call, container: Container, include: frozenset[str]) 
         properties += f"<LeaseDuration>{lease['x-ms-lease-duration']}</LeaseDuration>"
     if container.public_access:
         properties += f"<PublicAccess>{container.public_access}</PublicAccess>"
+    scope = container.default_encryption_scope or "$account-encryption-key"
     properties += (
-        "<DefaultEncryptionScope>$account-encryption-key</DefaultEncryptionScope>"
-        "<DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride>"
+        f"<DefaultEncryptionScope>{escaped(scope)}</DefaultEncryptionScope><DenyEncryptionScopeOverride>"
+        f"{str(container.deny_encryption_scope_override).lower()}</DenyEncryptionScopeOverride>"
         "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"
     )
     metadata = ""

@@ -68,6 +68,8 @@ def _fill_container(account: Account, spec: ContainerSpec, now: float) -> None:
         Policy(policy["id"], policy.get("start", ""), policy.get("expiry", ""), policy.get("permission", ""))
         for policy in spec.policies
     ]
+    container.default_encryption_scope = spec.default_scope
+    container.deny_encryption_scope_override = spec.deny_scope_override
     if spec.immutability:
         container.immutability = Immutability(**spec.immutability)
     container.legal_holds = spec.legal_holds

@@ -188,6 +188,7 @@ class Container:
         self.holds_allow_appends = False
         self.version_level_immutability = False
         self.default_encryption_scope = ""
+        self.deny_encryption_scope_override = False
         self.touch(now)
 
     def touch(self, now: float) -> None:

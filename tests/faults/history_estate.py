@@ -65,9 +65,16 @@ VAULT = ContainerSpec(
     blobs=(BlobSpec("evidence.pdf", _text("sealed")),),
     immutability={"days": 30, "locked": True, "allow_appends": True},
     legal_holds=("case2026",),
+    default_scope="finance",
+    deny_scope_override=True,
 )
 COLD = ContainerSpec("cold", blobs=(BlobSpec("tape", lambda: b"t" * 3000, tier="Archive"),))
 WARM = ContainerSpec("warm", blobs=(BlobSpec("later", _text("soon cold"), tier="Cool"),))
+PAYROLL = ContainerSpec(
+    "payroll",
+    blobs=(BlobSpec("small", _text("1,000"), encryption_scope="hr"), BlobSpec("large", lambda: b"p" * 3_000_000)),
+    default_scope="hr",
+)
 LAKE = ContainerSpec(
     "lake",
     blobs=(
@@ -127,7 +134,7 @@ ESTATE = replace(
                 scopes=("hr", "finance"),
                 static_website={"index_document": "index.html", "error_document404_path": "404.html"},
             ),
-            AccountSpec("plainsource", key_of("plainsource"), containers=(COLD, WARM)),
+            AccountSpec("plainsource", key_of("plainsource"), containers=(COLD, WARM, PAYROLL), scopes=("hr",)),
             AccountSpec("lakesource", key_of("lakesource"), containers=(LAKE,), hierarchical=True),
         ),
     ),
@@ -136,7 +143,12 @@ ESTATE = replace(
         accounts=(
             *TINY.government.accounts,
             AccountSpec("kepttarget", key_of("kepttarget"), versioning=True),
-            AccountSpec("plaintarget", key_of("plaintarget")),
+            AccountSpec(
+                "plaintarget",
+                key_of("plaintarget"),
+                containers=(ContainerSpec("payroll", default_scope="hr", deny_scope_override=True),),
+                scopes=("hr",),
+            ),
             AccountSpec("laketarget", key_of("laketarget"), hierarchical=True),
         ),
     ),

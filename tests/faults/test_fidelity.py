@@ -179,6 +179,7 @@ async def test_account_settings_travel_and_policies_come_last(kept: RunningSandb
     assert before.versioning and before.replay_versions
     assert [type(step) for step in after] == [FinishAccount, ProtectContainer]
     assert any("set unlocked" in note for note in settling.notes)
+    assert any("encryption scope of keptsource/vault (finance, no other allowed)" in note for note in settling.notes)
     side = BlobAccount(there, GOVERNMENT, "keptnew", key="", concurrency=1, reads_only=False)
     try:
         provision_step(group, arm)
@@ -210,6 +211,22 @@ async def test_account_settings_travel_and_policies_come_last(kept: RunningSandb
         await side.aclose()
         arm.close()
         await there.aclose()
+
+
+@ROUTES
+async def test_a_container_that_was_made_with_a_default_scope_keeps_its_blobs_under_it(
+    kept: RunningSandbox, route: Route
+) -> None:
+    """Breaks when a write names a scope of its own, or the container is made anew."""
+    clear(kept, "plaintarget", "payroll")
+    async for mover in mover_of(kept, "plaintarget", source="plainsource", versions=False):
+        mover.routes = RouteBook(route.value)  # type: ignore[arg-type]
+        rows = await mover.run("payroll")
+        assert {row.outcome for row in rows.values()} == {Outcome.COPIED} and len(rows) == 2
+        with service_of(kept, "plaintarget") as service:
+            room = service.get_container_client("payroll")
+            assert {one.encryption_scope for one in room.list_blobs()} == {"hr"}
+            assert room.get_container_properties().encryption_scope.default_encryption_scope == "hr"
 
 
 async def test_a_lock_is_set_only_when_the_settings_say_so(kept: RunningSandbox) -> None:

@@ -6,7 +6,14 @@ import re
 from pathlib import Path
 
 from mappings import traits
-from mappings.account_settings import AccountDetails, Protection, settle_account
+from mappings.account_settings import (
+    AccountDetails,
+    Protection,
+    details_from_text,
+    details_of,
+    details_to_text,
+    settle_account,
+)
 from mappings.archive import archive_lines
 from mappings.model import ContainerSurvey
 from mappings.plan import CreateStorageAccount
@@ -58,6 +65,42 @@ def test_archived_blobs_come_with_hours_bytes_and_commands() -> None:
     assert "up to 15 hours" in planned and "only for those below 10 GB" in planned
     assert "az storage blob set-tier --account-name county" in planned and "govlift resync --apply" in planned
     assert archive_lines([ContainerSurvey("county", "files", 10, 100)], "rehydrate") == []
+
+
+def test_default_scopes_of_containers_are_said_before_the_start() -> None:
+    """Read from ARM, and in the plan among what cannot be kept, each with the command that keeps it.
+
+    Mutation that must fail it: leaving out a container that only denies other scopes, or the word that denies them.
+    """
+
+    def container(name: str, scope: str, deny: bool) -> dict[str, object]:
+        return {"name": name, "properties": {"defaultEncryptionScope": scope, "denyEncryptionScopeOverride": deny}}
+
+    found = details_of(
+        "county",
+        {},
+        containers=[
+            container("plain", "$account-encryption-key", False),
+            container("payroll", "hr", True),
+            container("files", "finance", False),
+            container("own", "$account-encryption-key", True),
+        ],
+    )
+    assert details_from_text(details_to_text(found)) == found
+    resource = account("county")
+    estate = assessment([(resource, verdict(resource))], [survey("county", "payroll")])
+    plan = make_plan(estate, settings(), {"county": "county"}, now=NOW, details={"county": found})
+    told = {
+        match.group(1): line
+        for line in plan.cannot_keep
+        if (match := re.match(r"Default encryption scope of county/(\w+) ", line))
+    }
+    assert list(told) == ["files", "own", "payroll"]
+    assert "(finance)" in told["files"] and told["files"].endswith("--name files --default-encryption-scope finance.")
+    assert "(hr, no other allowed)" in told["payroll"]
+    assert told["payroll"].endswith("--default-encryption-scope hr --prevent-encryption-scope-override true.")
+    assert "--default-encryption-scope '$account-encryption-key' --prevent" in told["own"]
+    assert all(line in "\n".join(explain(plan)) for line in told.values())
 
 
 def test_what_forbids_writes_comes_after_what_writes() -> None:
