@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mappings.objects import EvidenceRow, ListedObject
+from mappings.objects import EvidenceRow
 from mappings.standstill import LIMIT_SECONDS, LOOK_SECONDS, Sign, Stillness, after, is_over
 
 if TYPE_CHECKING:
-    from tasks.copiers.journal import Journal, Part
+    from tasks.copiers.journal import Journal
     from tasks.copiers.pace import Pace
     from tasks.ledger.reader import LedgerReader
 
@@ -49,6 +49,9 @@ class Flight:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._names: dict[str, None] = {}
+        # Asked for every object that is listed: without a step in between.
+        self.begun, self.finished, self.parts = journal.begun, journal.finished, journal.parts
+        self.note_part = journal.note_part
 
     def begin(self, names: Sequence[str]) -> None:
         self._journal.begin(names)
@@ -58,18 +61,6 @@ class Flight:
         self._journal.note(rows)
         for row in rows:
             self._names.pop(row.name, None)
-
-    def note_part(self, item: ListedObject, part: Part) -> None:
-        self._journal.note_part(item, part)
-
-    def begun(self, name: str) -> bool:
-        return self._journal.begun(name)
-
-    def finished(self, name: str) -> Sequence[EvidenceRow]:
-        return self._journal.finished(name)
-
-    def parts(self, item: ListedObject) -> Sequence[Part]:
-        return self._journal.parts(item)
 
     def told(self, busy: int) -> str:
         """What is in flight, for a reader.
