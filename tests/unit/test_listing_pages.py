@@ -128,25 +128,151 @@ def test_both_ways_read_what_was_written(items: list[ListedObject], seed: int, m
     assert page == parse_page_xml(body)
 
 
+DAMAGE = [
+    b"", b"<", b">", b"&", b"/", b" ", b"\r", b"\n", b"1", b"<Blob>", b"</Blob>", b"\x00", b"\x0b", b"\x1f", b"\x85",
+    b"\xc2\x85", b"\xc2\xa0", b"\xef\xbb\xbf", b"\xef\xbf\xbf", b"]]>", b"&#0;", b"&#65;", b"&b;", b'"', b"'", b"-",
+    b"<Blobs />", b"<NextMarker />", b"<Properties>", b"</Properties>", b"<!-- -->", b"<?a?>", b' a="1"',
+]  # fmt: skip
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.lists(OBJECTS, min_size=1, max_size=3), st.integers(), st.data())
+@given(st.lists(OBJECTS, max_size=3), st.integers(), st.data())
 def test_a_damaged_page_is_read_the_same_by_both_or_by_none(
     items: list[ListedObject], seed: int, data: st.DataObject
 ) -> None:
     body = Writer(seed).page(items)
     for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, len(body)))
-        gone = data.draw(st.sampled_from([0, 1, 1, 5, len(body)]))
-        put = data.draw(st.sampled_from([b"", b"<", b">", b"&", b"/", b" ", b"\r", b"\n", b"1", b"<Blob>", b"</Blob>"]))
-        body = body[:at] + put + body[at + gone :]
+        at = data.draw(st.integers(0, len(body)) | st.integers(0, min(150, len(body))))
+        gone = data.draw(st.sampled_from([0, 0, 1, 1, 5, len(body)]))
+        body = body[:at] + data.draw(st.sampled_from(DAMAGE)) + body[at + gone :]
+    assert_read_the_same(body)
+
+
+def assert_read_the_same(body: bytes) -> bool:
+    """Returns whether both read it."""
     try:
         expected = parse_page_xml(body)
     except ObjectError as wrong:
         assert wrong.code == "BrokenListing"
         with pytest.raises(ObjectError, match="cannot be read"):
             parse_page(body)
-    else:
-        assert parse_page(body) == expected
+        return False
+    assert parse_page(body) == expected
+    return True
+
+
+DECLARED = '<?xml version="1.0" encoding="utf-8"?>'
+REFUSED = {
+    "a space before the declaration": (DECLARED, f" {DECLARED}"),
+    "a line feed before the declaration": (DECLARED, f"\n{DECLARED}"),
+    "a second byte order mark": (DECLARED, f"\ufeff\ufeff{DECLARED}"),
+    "a space before the byte order mark": (DECLARED, f" \ufeff{DECLARED}"),
+    "a byte order mark behind the declaration": (DECLARED, f"{DECLARED}\ufeff"),
+    "two kinds of quotes around the version": ('version="1.0"', "version=\"1.0'"),
+    "two kinds of quotes around the encoding": ('encoding="utf-8"', "encoding=\"utf-8'"),
+    "a declaration in capitals": ("<?xml version", "<?XML version"),
+    "an attribute of the declaration in capitals": ("<?xml version", "<?xml VERSION"),
+    "standalone neither yes nor no": ("?>", ' standalone="maybe"?>'),
+    "standalone in capitals": ("?>", ' standalone="YES"?>'),
+    "a root in small letters": ("EnumerationResults", "enumerationresults"),
+    "a root that ends in other letters": ("</EnumerationResults>", "</ENUMERATIONRESULTS>"),
+    "the same attribute twice": (' ContainerName="c"', ' ContainerName="c" ContainerName="c"'),
+    "the same attribute twice, apart": (' ContainerName="c"', ' ContainerName="c" ServiceEndpoint="c"'),
+    "an attribute that begins with a digit": (' ContainerName="c"', ' 1="c"'),
+    "a namespace of its own": (' ContainerName="c"', ' xmlns="c"'),
+    "an ampersand in an attribute": (' ContainerName="c"', ' ContainerName="a&b"'),
+    "a control character in an attribute": (' ContainerName="c"', ' ContainerName="\x01"'),
+    "a character that is none in an attribute": (' ContainerName="c"', ' ContainerName="\uffff"'),
+    "a head's element that ends in other letters": ("<Blobs>", "<Prefix>a</prefix><Blobs>"),
+    "a head's element that begins with a digit": ("<Blobs>", "<1 /><Blobs>"),
+    "an ampersand in the head": ("<Blobs>", "<Prefix>a&b</Prefix><Blobs>"),
+    "a control character in the head": ("<Blobs>", "<Prefix>\x0c</Prefix><Blobs>"),
+    "a character that is none in the head": ("<Blobs>", "<Prefix>\ufffe</Prefix><Blobs>"),
+    "the end of a CDATA section in the head": ("<Blobs>", "<Prefix>]]></Prefix><Blobs>"),
+    "an ampersand in the marker": ("<NextMarker />", "<NextMarker>a&b</NextMarker>"),
+    "a reference to no character in the marker": ("<NextMarker />", "<NextMarker>&#0;</NextMarker>"),
+    "a control character in the marker": ("<NextMarker />", "<NextMarker>\x1f</NextMarker>"),
+    "a character that is none in the marker": ("<NextMarker />", "<NextMarker>\uffff</NextMarker>"),
+    "the end of a CDATA section in the marker": ("<NextMarker />", "<NextMarker>]]></NextMarker>"),
+    "properties that do not end": ("</Properties><Metadata><a>0</a></Metadata>", ""),
+    "a control character in a property": ("text/plain", "text\x0bplain"),
+    "a character that is none in a property": ("text/plain", "text\ufffeplain"),
+    "the end of a CDATA section in a property": ("text/plain", "text]]>plain"),
+    "an ampersand in a property that is not read": ("available", "avail&able"),
+    "a reference to no character in a property that is not read": ("available", "avail&#x1F;able"),
+    "a control character in a property that is not read": ("available", "\x7favail\x02able"),
+    "the end of a CDATA section in a name": ("<Name>dir", "<Name>]]>dir"),
+    "metadata whose name is none": ("<Metadata><a>0</a>", "<Metadata><0>0</0>"),
+    "rules whose elements do not match": ("<Metadata>", "<OrMetadata><a>complete</b></OrMetadata><Metadata>"),
+    "rules whose names are none": ("<Metadata>", "<OrMetadata><1>complete</1></OrMetadata><Metadata>"),
+    "an ampersand in a rule": ("<Metadata>", "<OrMetadata><a>&b</a></OrMetadata><Metadata>"),
+    "a rule that is cut off": ("<Metadata>", "<OrMetadata><a</OrMetadata><Metadata>"),
+    "a size of thousands of digits": ("<Content-Length>0<", f"<Content-Length>{'1' * 5000}<"),
+} | {
+    f"U+{ord(space):04X} {place}": (mark, mark.replace("^", space))
+    for space in "\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2028\u2029\u202f\u205f\u3000"
+    for place, mark in {
+        "before everything": f"^{DECLARED}", "behind the declaration": f"{DECLARED}^",
+        "behind everything": "</EnumerationResults>^", "in a tag of the tail": "</EnumerationResults^>",
+    }.items()
+}  # fmt: skip
+
+
+def plain_page() -> str:
+    blobs = "".join(
+        f"<Blob><Name>dir/{n}</Name><Properties><Last-Modified>Thu, 01 Jan 2026 00:00:00 GMT</Last-Modified>"
+        f"<Etag>0x{n:X}</Etag><Content-Length>{n}</Content-Length><Content-Type>text/plain</Content-Type>"
+        "<BlobType>BlockBlob</BlobType><LeaseState>available</LeaseState></Properties>"
+        f"<Metadata><a>{n}</a></Metadata></Blob>"
+        for n in range(2)
+    )
+    return (
+        f'{DECLARED}<EnumerationResults ServiceEndpoint="https://a.example/" ContainerName="c">'
+        f"<Blobs>{blobs}</Blobs><NextMarker /></EnumerationResults>"
+    )
+
+
+@pytest.mark.parametrize("damage", REFUSED)
+def test_what_the_xml_parser_refuses_is_refused(damage: str) -> None:
+    there, instead = REFUSED[damage]
+    mark = there.replace("^", "")
+    body = plain_page()
+    assert mark in body
+    assert not assert_read_the_same(body.replace(mark, instead, 1).encode())
+
+
+READ = {
+    "no declaration": (DECLARED, ""),
+    "white space and no declaration": (DECLARED, "\n\t "),
+    "a byte order mark": (DECLARED, f"\ufeff{DECLARED}"),
+    "a byte order mark, white space and no declaration": (DECLARED, "\ufeff \n"),
+    "an encoding in capitals": ("utf-8", "UTF-8"),
+    "single quotes": ('version="1.0" encoding="utf-8"', "version='1.0' encoding='utf-8' standalone='yes'"),
+    "white space around the root": (DECLARED, f"{DECLARED}\n"),
+    "white space at the end": ("</EnumerationResults>", "</EnumerationResults>\n\t "),
+    "what was asked for": ("<Blobs>", "<Prefix>dir/</Prefix><Marker /><MaxResults>5000</MaxResults><Blobs>"),
+    "references in a property that is not read": ("available", "a&amp;b&#65;&#x1F600;"),
+    "a control character that XML knows": ("available", "a\x7fb\x85\tc"),
+    "brackets": ("text/plain", "a[0]] > b"),
+    "rules": ("<Metadata>", "<OrMetadata><or-a_b>complete</or-a_b><c /></OrMetadata><Metadata>"),
+}
+
+
+@pytest.mark.parametrize("way", READ)
+def test_what_services_write_is_read_without_an_xml_parser(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, instead = READ[way]
+    body = plain_page()
+    assert there in body
+    body = body.replace(there, instead, 1)
+    assert assert_read_the_same(body.encode())
+    monkeypatch.setattr(listing, "parse_page_xml", None)
+    assert [one.name for one in parse_page(body.encode()).entries] == ["dir/0", "dir/1"]
+
+
+@pytest.mark.parametrize("early", ["<Blobs />", "<Blobs></Blobs>", "<NextMarker>no</NextMarker>", "<NextMarker />"])
+def test_the_list_and_the_marker_are_the_first_of_their_names(early: str) -> None:
+    body = plain_page().replace("<NextMarker />", "<NextMarker>yes</NextMarker>").replace("<Blobs>", f"{early}<Blobs>")
+    assert assert_read_the_same(body.encode())
 
 
 def common(count: int) -> list[ListedObject]:
