@@ -30,7 +30,7 @@ scale-demo: setup ## one migration on several workers with PostgreSQL and Prefec
 	@$(BIN)/python -m flows.scaledemo build/scale-demo
 
 test: setup $(ORACLE) $(AUDITOR) ## every test, with Azurite as the oracle and the report in Chromium
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+	@$(BIN)/python -m pytest -n 2 tests
 
 check: setup ## format, lint, strict types, layers, the quicker tests; under a minute on two cores
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint layers types unit

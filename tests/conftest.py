@@ -12,8 +12,14 @@ from typing import Any
 import pytest
 
 from sandbox import launcher
+from tests.schedule import LongestFirst
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LongestFirst:
+    return LongestFirst(config, log)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from mappings.readiness import Report
 from tasks.reports.webpage import ROW_LIMIT, render_html
 from tests.reports import hostile, sample
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 HERE = Path(__file__).resolve().parent
 NPM_NODE = HERE.parent / "oracle" / "node_modules" / "node" / "bin" / "node"

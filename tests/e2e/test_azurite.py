@@ -16,7 +16,6 @@ pytestmark = [
     pytest.mark.sandbox,
     pytest.mark.prefect,
     pytest.mark.azurite,
-    pytest.mark.xdist_group("prefect"),
 ]
 
 

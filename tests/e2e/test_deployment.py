@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.customer import Customer, repository
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
 
 
 def prefect(customer: Customer, *words: str, timeout: float = 180) -> str:

@@ -7,7 +7,7 @@ import pytest
 from mappings.plan import CopyShard
 from tests.e2e.customer import Customer
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
 
 LISTING = "commercial blob GET /tinyrecords/[^?]+\\?.*comp=list"
 

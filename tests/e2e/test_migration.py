@@ -12,7 +12,7 @@ from mappings.plan import CopyShard
 from sandbox.estates.changes import change_source
 from tests.e2e.customer import Customer
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
 
 
 def adds_up(summary: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from mappings.readiness import report_from_json
 from mappings.report_model import Ref
 from tests.e2e.customer import Customer, repository
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
 
 SCHEMA = json.loads((repository() / "docs" / "status.schema.json").read_text("utf-8"))
 

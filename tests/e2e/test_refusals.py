@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.customer import Customer
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
 
 def says(ran_err: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.customer import Customer
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
 
 
 def test_migrate_refuses_a_revealing_name_until_it_is_allowed(customer: Customer) -> None:

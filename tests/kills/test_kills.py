@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import ROOT, RunningSandbox, start_sandbox
 from tests.kills.town import Account, Town, strike
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.xdist_group("kills")]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
 SECONDS = 70.0
 """How long the default goes on."""

@@ -20,7 +20,7 @@ from tests.e2e.customer import ambient
 from tests.kills.test_workers import until
 from tests.kills.town import Account, Town
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect, pytest.mark.xdist_group("kills")]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
 
 PATIENCE = 45.0
 """How long a command may hold on to a server that is gone before it is killed, too."""

@@ -24,7 +24,7 @@ from tests.conftest import ROOT, RunningSandbox, start_sandbox
 from tests.e2e.customer import repository
 from tests.kills.town import Account, Town
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.xdist_group("kills")]
+pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
 SLOW = {"match": "government blob PUT", "delay": 0.3}
 

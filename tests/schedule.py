@@ -1,0 +1,34 @@
+"""Which tests run in one worker after each other, and which begin first.
+
+The groups of `--dist loadgroup` do not hold with pytest 9.2, which builds the ids of tests from another field than
+pytest-xdist writes to; tests would be dealt out one by one, and each worker would start every server anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+SHARING = (
+    "tests/benchmarks", "tests/controlplane", "tests/e2e", "tests/faults", "tests/kills", "tests/ledger",
+    "tests/sandbox/conformance", "tests/sandbox",
+)  # fmt: skip
+"""Folders whose tests share a server that costs more to start than a test; elsewhere a module shares its fixtures."""
+SECONDS: dict[str, float] = {"tests/kills": 400, "tests/e2e": 390}
+"""What takes long, so that it begins early and no worker is left alone with it at the end."""
+
+
+class LongestFirst(LoadScopeScheduling):
+    """Deals out folders and modules whole, the longest first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return next((folder for folder in SHARING if module.startswith(f"{folder}/")), module)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        self.workqueue.move_to_end(max(self.workqueue, key=self._seconds), last=False)
+        super()._assign_work_unit(node)
+
+    def _seconds(self, scope: str) -> float:
+        return SECONDS.get(scope, len(self.workqueue[scope]) / 100)
