@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import Migrated
 from tests.e2e.customer import Customer, repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
@@ -28,13 +29,12 @@ def prefect(customer: Customer, *words: str, timeout: float = 180) -> str:
     return told.stdout
 
 
-def test_the_scheduled_resync_runs_on_a_worker(customer: Customer, tmp_path: Path) -> None:
+def test_the_scheduled_resync_runs_on_a_worker(migrated: Migrated, tmp_path: Path) -> None:
     """The night job: deployed from prefect.yaml, picked up by a worker, completed, with its run in the ledger.
 
     Mutation that must fail it: an entry point that loads only where flows/ is the working folder.
     """
-    customer.assessed_and_planned()
-    customer.run("migrate", "--apply", "--json")
+    customer = migrated.customer.twin(tmp_path / "twin")
     customer.environment |= {
         "GOVLIFT_HOME": str(repository()),
         "GOVLIFT_CONFIG": str(customer.config),

@@ -17,10 +17,10 @@ LISTING = "commercial blob GET /tinyrecords/[^?]+\\?.*comp=list"
     [{"status": 403, "code": "AuthorizationPermissionMismatch"}, {"truncate": 200}],
     ids=["refused", "cut-in-the-middle"],
 )
-def test_a_container_that_cannot_be_listed_is_a_gap_and_exit_3(customer: Customer, fault: dict[str, object]) -> None:
+def test_a_container_that_cannot_be_listed_is_a_gap_and_exit_3(guest: Customer, fault: dict[str, object]) -> None:
     """Mutation that must fail it: catching the error of a page in the survey and returning what came so far."""
-    customer.control("/faults", post=[{"match": LISTING, **fault}])
-    assessed = customer.run("assess", "--json", expect=3).json
+    guest.control("/faults", post=[{"match": LISTING, **fault}])
+    assessed = guest.run("assess", "--json", expect=3).json
     gaps = [gap for gap in assessed["gaps"] if "tinyrecords" in gap["scope"]]
     assert gaps, assessed["gaps"]
     assert all(gap["why"] and gap["remedy"] for gap in gaps)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mappings.plan import CopyShard
 from sandbox.estates.changes import change_source
+from tests.e2e.conftest import Migrated
 from tests.e2e.customer import Customer
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
@@ -61,13 +63,12 @@ def test_from_nothing_to_a_second_resync(customer: Customer) -> None:
         assert (customer.folder / name).stat().st_size > 1000
 
 
-def test_rclone_agrees_with_our_verification(customer: Customer) -> None:
+def test_rclone_agrees_with_our_verification(migrated: Migrated, tmp_path: Path) -> None:
     """An outside witness reads every byte of both sides and finds no difference where we claim none.
 
     Mutation that must fail it: recording an object as copied without committing its blocks.
     """
-    customer.assessed_and_planned()
-    customer.run("migrate", "--apply", "--json")
+    customer = migrated.customer.twin(tmp_path / "twin")
     assert not customer.run("verify", "--level", "L3", "--json").json["mismatches"]
     shards = [s for s in customer.plan().steps if isinstance(s, CopyShard) and s.objects]
     assert len(shards) > 2
@@ -75,13 +76,12 @@ def test_rclone_agrees_with_our_verification(customer: Customer) -> None:
         assert "0 differences found" in customer.rclone_check(shard)
 
 
-def test_no_secret_is_kept_anywhere(customer: Customer) -> None:
+def test_no_secret_is_kept_anywhere(migrated: Migrated) -> None:
     """Neither secrets nor SAS signatures stand in ledger, manifests, reports or printed lines.
 
     Mutation that must fail it: putting the pull URL or the environment into an evidence row, event or message.
     """
-    customer.assessed_and_planned()
-    ran = customer.run("migrate", "--apply", "--json", "--verbose")
+    customer, ran = migrated.customer, migrated.ran
     secrets = [
         customer.state["commercial"]["client_secret"],
         customer.state["government"]["client_secret"],
@@ -94,10 +94,10 @@ def test_no_secret_is_kept_anywhere(customer: Customer) -> None:
     assert b"sig=" not in kept
 
 
-def test_evidence_that_was_altered_is_found(customer: Customer) -> None:
+def test_evidence_that_was_altered_is_found(migrated: Migrated, tmp_path: Path) -> None:
     """One byte of one manifest, or one event of the chain, and `evidence verify` ends with exit 5."""
-    customer.assessed_and_planned()
-    customer.run("migrate", "--apply", "--json")
+    customer = migrated.customer.twin(tmp_path / "twin")
+    customer.run("evidence", "verify")
     manifest = next(iter((customer.folder / "evidence").rglob("*.parquet")))
     whole = manifest.read_bytes()
     manifest.chmod(0o640)

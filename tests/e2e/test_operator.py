@@ -43,7 +43,7 @@ def test_filters_a_list_and_only_what_failed(customer: Customer, tmp_path: Path)
     Mutation that must fail it: leaving the filters of the plan out of the rules, calling a listed object found that is
     not there, or retrying every shard.
     """
-    customer.run("assess", expect=3)
+    customer.assessed_and_planned()
     plan = customer.run("plan", "--exclude", "docs/00*", "--exclude-account", "tinyclassic", "--json").json
     assert plan["expected"]["requests"]["target"]["write"]["high"] > 0 and plan["expected"]["at_most"]
     assert not any(step["with"].get("source_account") == "tinyclassic" for step in plan["steps"])

@@ -50,59 +50,59 @@ def test_a_missing_settings_file_is_exit_2(lone_customer: Customer) -> None:
 
 
 @pytest.mark.prefect
-def test_a_wrong_secret_is_exit_6_and_the_right_one_goes_on(customer: Customer) -> None:
-    ran = customer.run("assess", expect=6, GOVLIFT_SOURCE_SECRET="not-the-secret")
+def test_a_wrong_secret_is_exit_6_and_the_right_one_goes_on(guest: Customer) -> None:
+    ran = guest.run("assess", expect=6, GOVLIFT_SOURCE_SECRET="not-the-secret")
     sentence, step = says(ran.err)
     assert "not-the-secret" not in ran.out + ran.err
     assert "AADSTS7000215" in sentence and "secret_env" in step
-    customer.run("assess", expect=3)
+    guest.run("assess", expect=3)
 
 
 @pytest.mark.prefect
-def test_a_missing_secret_is_exit_2(customer: Customer) -> None:
-    del customer.environment["GOVLIFT_SOURCE_SECRET"]
-    sentence, _ = says(customer.run("assess", expect=2).err)
+def test_a_missing_secret_is_exit_2(guest: Customer) -> None:
+    del guest.environment["GOVLIFT_SOURCE_SECRET"]
+    sentence, _ = says(guest.run("assess", expect=2).err)
     assert "GOVLIFT_SOURCE_SECRET" in sentence
 
 
 @pytest.mark.prefect
-def test_an_unknown_tenant_is_exit_6(customer: Customer) -> None:
-    customer.edit_settings(customer.state["commercial"]["tenant_id"], "99999999-9999-4999-8999-999999999999")
-    sentence, _ = says(customer.run("assess", expect=6).err)
+def test_an_unknown_tenant_is_exit_6(guest: Customer) -> None:
+    guest.edit_settings(guest.state["commercial"]["tenant_id"], "99999999-9999-4999-8999-999999999999")
+    sentence, _ = says(guest.run("assess", expect=6).err)
     assert "AADSTS90002" in sentence
 
 
 @pytest.mark.prefect
-def test_an_unreachable_endpoint_is_exit_7(customer: Customer) -> None:
+def test_an_unreachable_endpoint_is_exit_7(guest: Customer) -> None:
     """The proxy is gone, so nothing can be reached: told at once, not after minutes of retries."""
-    ran = customer.run("assess", expect=7, HTTPS_PROXY="http://127.0.0.1:9")
+    ran = guest.run("assess", expect=7, HTTPS_PROXY="http://127.0.0.1:9")
     says(ran.err)
 
 
 @pytest.mark.prefect
-def test_another_customers_ledger_is_exit_9(customer: Customer) -> None:
+def test_another_customers_ledger_is_exit_9(guest: Customer) -> None:
     """Guarantee 7: the identity of the migration is fixed in its ledger; a swapped target is refused before any write.
 
     Mutation that must fail it: leaving the subscription out of the identity row.
     """
-    customer.assessed_and_planned()
-    customer.edit_settings(customer.state["government"]["subscriptions"][0], "88888888-8888-4888-8888-888888888888")
-    says(customer.run("migrate", "--apply", expect=9).err)
-    assert customer.target_writes() == 0
+    guest.assessed_and_planned()
+    guest.edit_settings(guest.state["government"]["subscriptions"][0], "88888888-8888-4888-8888-888888888888")
+    says(guest.run("migrate", "--apply", expect=9).err)
+    assert guest.target_writes() == 0
 
 
 @pytest.mark.prefect
-def test_swapped_identities_are_refused_before_the_first_write(customer: Customer) -> None:
+def test_swapped_identities_are_refused_before_the_first_write(guest: Customer) -> None:
     """The source's identity on the target's side signs in to no Government tenant: nothing is written anywhere."""
-    customer.assessed_and_planned()
-    ran = customer.run(
+    guest.assessed_and_planned()
+    ran = guest.run(
         "migrate",
         "--apply",
         expect=6,
-        GOVLIFT_TARGET_SECRET=customer.state["commercial"]["client_secret"],
+        GOVLIFT_TARGET_SECRET=guest.state["commercial"]["client_secret"],
     )
     says(ran.err)
-    assert customer.target_writes() == 0 and customer.source_writes() == 0
+    assert guest.target_writes() == 0 and guest.source_writes() == 0
 
 
 @pytest.mark.prefect

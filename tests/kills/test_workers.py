@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -20,34 +21,23 @@ from mappings.plan import CopyShard
 from mappings.runs import RunKind, WorkerRecord
 from mappings.states import RunState
 from tasks.evidence_folder import mark_folder
-from tests.conftest import ROOT, RunningSandbox, start_sandbox
+from tests.conftest import RunningSandbox
 from tests.e2e.customer import repository
-from tests.kills.town import Account, Town
+from tests.kills.town import Town
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
+NUMBERS = count(900_000)
 SLOW = {"match": "government blob PUT", "delay": 0.3}
 
 
-@pytest.fixture(scope="module")
-def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    yield from start_sandbox(tmp_path_factory.mktemp("workers"), f"{ROOT / 'tests' / 'kills' / 'estate.py'}:ESTATE")
-
-
 @pytest.fixture
-def town(clouds: RunningSandbox, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Town]:
+def town(clouds: RunningSandbox, found: Callable[[int], Town]) -> Town:
     """A migration that is assessed and planned, with slow writes."""
-    number = 900000 + abs(hash(request.node.name)) % 90000
-    made = Town.founded(tmp_path / "town", clouds.state, number, Account(), tmp_path / "none")
+    made = found(next(NUMBERS))
     made.customer.edit_settings("concurrency = 16", "concurrency = 4")
-    clouds.calm()
-    made.finish("assess")
-    made.plan()
-    clouds.ask("POST", "/journal")
     clouds.break_with(SLOW)
-    yield made
-    made.end()
-    clouds.calm()
+    return made
 
 
 def until(reached: Callable[[], object], town: Town, seconds: float = 60) -> None:
