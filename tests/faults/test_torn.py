@@ -47,7 +47,7 @@ async def test_nothing_is_torn_whatever_the_writers_do(copies: RunningSandbox, m
         writers.begin(OVERWRITES // 2)
         checked = restarted = 0
         try:
-            while writers.busy:
+            while writers.busy or checked < len(SIZES):
                 rows = await mover.run(container, **blocks)
                 restarted += sum(row.attempts > 1 for row in rows.values())
                 # Read by the SDK and not by our clients; what they wrote is what stands there.
