@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes.util
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from benchmarks.blobd import ROOT
 from benchmarks.cases import Case
 from benchmarks.measuring import Cost, Failed, run
 from benchmarks.preparing import SECRET_ENV
+from flows.crew import crew_size
+from mappings.settings import Copy
 
 AZCOPY = ROOT / "tests/oracle/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64"
 SOURCE, TARGET, CONTAINER = "benchsource", "benchtarget", "data"
@@ -66,7 +67,8 @@ class Tool:
 
 def govlift(case: Case, place: Place, *, kind: str = "migrate", **copy: object) -> Ran:
     """Prepare with the product's own code, then measure its worker processes."""
-    workers = int(str(copy.setdefault("workers", os.cpu_count() or 1)))
+    workers = max(1, crew_size(Copy(), objects=case.count, size=case.count * case.size))
+    copy["workers"] = workers
     if not case.resync:
         # As many shards as workers; what a re-sync follows has shards of the default size.
         copy.setdefault("shard_objects", max(100, min(50_000, -(-case.count // workers))))
@@ -78,14 +80,15 @@ def govlift(case: Case, place: Place, *, kind: str = "migrate", **copy: object) 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"{' '.join(command)}: {done.stderr[-2000:]}")
-    return govlift_workers(place, done.stdout.split()[-1], workers)
+    return govlift_workers(place, done.stdout.split()[-1], workers, copies=kind == "migrate")
 
 
-def govlift_workers(place: Place, run_id: str, workers: int) -> Ran:
-    """Measure the workers of a run that is open."""
+def govlift_workers(place: Place, run_id: str, workers: int, *, copies: bool) -> Ran:
+    """Measure the workers of a run that is open, started as a command starts them."""
     environment = {**place.environment, SECRET_ENV: "secret", "PYTHONPATH": str(ROOT)}
     config = str(place.folder / "migration.toml")
-    commands = [[sys.executable, "-m", "flows.mover", config, "--number", str(n), "--led"] for n in range(workers)]
+    words = ["--led", *(["--copies"] if copies else [])]
+    commands = [[sys.executable, "-m", "flows.mover", config, "--number", str(n), *words] for n in range(workers)]
     cost = run(commands, environment, place.folder / "workers.log", word=run_id, ready=place.ready)
     _must_be_whole(place, run_id)
     return Ran(cost)

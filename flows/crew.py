@@ -25,6 +25,7 @@ from flows.mover import READY
 from flows.observe import first_of
 from flows.wiring import Bench, now
 from mappings.errors import ExitCode, GovliftError, ResumeLater
+from mappings.runs import RunKind
 from mappings.settings import Copy
 from mappings.states import ShardState
 from tasks.progress import Progress
@@ -54,7 +55,8 @@ def crew_size(copy: Copy, *, objects: int, size: int) -> int:
     if objects <= FEW_OBJECTS and size <= FEW_BYTES:
         return 0
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_BY_DEFAULT, processors)
+    # A few large objects need no second process: threads carry their bytes, and those leave each other alone.
+    return min(MOST_BY_DEFAULT, processors, max(1, objects // FEW_OBJECTS))
 
 
 async def work_together(bench: Bench, run_id: str, size: int, progress: Progress | None = None) -> None:
@@ -89,9 +91,10 @@ class Mover:
     process: asyncio.subprocess.Process
 
     @classmethod
-    async def started(cls, bench: Bench, number: int, run_id: str = "") -> Mover:
-        """Start one; without a run it stands by."""
+    async def started(cls, bench: Bench, number: int, run_id: str = "", *, copies: bool = False) -> Mover:
+        """Start one; without a run it stands by, and `copies` says that it surely will copy something."""
         words = [str(bench.config), *([run_id] if run_id else []), "--number", str(number), "--led"]
+        words += ["--copies"] if copies else []
         if log.isEnabledFor(logging.DEBUG):
             words.append("--verbose")
         process = await asyncio.create_subprocess_exec(
@@ -117,8 +120,8 @@ class Mover:
 class StandBy:
     """Workers that start while a run is being prepared, so that nobody waits for them when the copy begins."""
 
-    def __init__(self, bench: Bench, size: int) -> None:
-        self._bench, self._size = bench, size
+    def __init__(self, bench: Bench, size: int, kind: RunKind) -> None:
+        self._bench, self._size, self._kind = bench, size, kind
         self._movers: list[Mover] = []
         self.numbers = 0
         """Workers numbered so far."""
@@ -127,7 +130,8 @@ class StandBy:
         self._bench.standby = self
         try:
             for number in range(1, self._size + 1):
-                self._movers.append(await Mover.started(self._bench, number))
+                copies = self._kind is RunKind.MIGRATE
+                self._movers.append(await Mover.started(self._bench, number, copies=copies))
                 self.numbers = number
         except BaseException:
             await self.dismiss()

@@ -15,7 +15,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,18 +30,18 @@ T = TypeVar("T")
 
 READY = "ready\n"
 """What a worker says that stands by."""
-_NEEDED = (
-    "flows.draining", "flows.wiring", "pyarrow.parquet", "tasks.clients.blobs", "tasks.clients.wire",
-    "tasks.ledger",
-)  # fmt: skip
-"""What the copy of an object needs, sooner or later."""
+_NEEDED = ("flows.draining", "flows.wiring", "tasks.clients.blobs", "tasks.clients.wire", "tasks.ledger")
+"""What every worker needs, sooner or later."""
+_TO_COPY = ("pyarrow.parquet",)
+"""What one needs that surely copies something: 45 MiB that a re-sync of what has not changed does without."""
 
 
 def main() -> None:
     """Entry point of a worker process that a command has started."""
     asked = _parsed()
     start_logging(verbose=asked.verbose)
-    sys.exit(int(carry_on(Path(asked.config), asked.run, number=asked.number, led=asked.led)))
+    needed = (*_NEEDED, *_TO_COPY) if asked.copies else _NEEDED
+    sys.exit(int(carry_on(Path(asked.config), asked.run, number=asked.number, led=asked.led, needed=needed)))
 
 
 def join(config: Path, run_id: str = "") -> ExitCode:
@@ -62,14 +62,15 @@ def join(config: Path, run_id: str = "") -> ExitCode:
     return carry_on(config, found.id, number=os.getpid(), led=False)
 
 
-def carry_on(config: Path, run_id: str, *, number: int, led: bool) -> ExitCode:
+def carry_on(config: Path, run_id: str, *, number: int, led: bool, needed: Sequence[str] = ()) -> ExitCode:
     """Work on a run to its end; how a process ends is its exit code, and a sentence for whoever started it.
 
     Args:
         led: the leader holds the other end of our standard input: when it dies, this worker leaves.
+        needed: modules that one without a run imports before it says that it is ready.
     """
     try:
-        run_loop(_work(config, run_id, number, led))
+        run_loop(_work(config, run_id, number, led, needed))
     except GovliftError as wrong:
         told = {"exit_code": int(wrong.exit_code), "sentence": wrong.sentence, "next_step": wrong.next_step}
         if not led:
@@ -90,7 +91,7 @@ def run_loop(body: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(body)
 
 
-async def _work(config: Path, run_id: str, number: int, led: bool) -> None:
+async def _work(config: Path, run_id: str, number: int, led: bool, needed: Sequence[str]) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -100,7 +101,7 @@ async def _work(config: Path, run_id: str, number: int, led: bool) -> None:
     if led:
         loop.add_reader(sys.stdin.fileno(), _hear, task, word, bytearray())
     if not run_id:
-        for name in _NEEDED:
+        for name in needed:
             importlib.import_module(name)
     # The slow imports come after the handlers: who is told to leave while it starts leaves in order, too.
     from flows.draining import drain
@@ -159,6 +160,7 @@ def _parsed() -> argparse.Namespace:
     )
     parser.add_argument("--number", type=int, default=0, help="of this worker among those of its machine")
     parser.add_argument("--led", action="store_true", help="leave when standard input ends")
+    parser.add_argument("--copies", action="store_true", help="without a run: it surely is one that copies")
     parser.add_argument("--verbose", action="store_true")
     asked = parser.parse_args()
     if not (asked.run or asked.led):

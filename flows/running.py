@@ -85,7 +85,7 @@ async def run_plan(bench: Bench, plan: Plan, kind: RunKind, stages: Stages) -> O
     async with (
         recorded(bench, kind, plan_id=plan.id, run_id=stopped) as book,
         alive(bench, book.run_id),
-        StandBy(bench, workers_for(bench, shards, kind)),
+        StandBy(bench, workers_for(bench, shards, kind), kind),
     ):
         bench.source_session.prove()
         bench.target_session.prove()

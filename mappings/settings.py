@@ -193,7 +193,7 @@ class Copy(_Part):
     """The same, in bytes."""
     workers: int = Field(default=0, ge=0, le=64)
     """Worker processes of this machine; 0 leaves it to govlift: one per CPU up to 8, none extra for a small job."""
-    block_mib: int = Field(default=8, ge=1, le=100)
+    block_mib: int = Field(default=4, ge=1, le=100)
     shard_objects: int = Field(default=50_000, ge=100)
     """Objects per shard, about."""
     accounts: tuple[str, ...] = ()

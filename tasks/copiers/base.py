@@ -60,8 +60,10 @@ class StartsReads(Protocol):
         """As `pull_url`, where that need not ask anybody; else None."""
         ...
 
-    def start_read(self, container: str, item: ListedObject, then: ReadThen) -> Started:
-        """All bytes of an object of 1 byte to 4 MiB, under its pin, checked against what the service says of them."""
+    def start_read(
+        self, container: str, item: ListedObject, then: ReadThen, *, offset: int = 0, length: int | None = None
+    ) -> Started:
+        """1 byte to 4 MiB of an object, all of it by default, under its pin, checked against what the service says."""
         ...
 
 

@@ -16,7 +16,7 @@ from tasks.clients import crc64
 from tasks.copiers.bench import Bench, Span, in_order, spans
 from tasks.copiers.growing import append_blob, page_blob
 from tasks.copiers.journal import Part
-from tasks.copiers.reading import alongside, read_span, span_crc
+from tasks.copiers.reading import alongside, read_with_crc, span_crc
 from tasks.copiers.sums import Landed, Sums, crc_of
 
 __all__ = ["Landed", "move"]
@@ -103,10 +103,9 @@ async def _stream_block_blob(bench: Bench, item: ListedObject, if_match: str | N
         return await _stream_in_blocks(bench, item, if_match)
     await bench.spend(item.size)
     async with bench.budget.hold(item.size):
-        data = await read_span(bench, item, 0, item.size)
+        data, crc = await read_with_crc(bench, item, 0, item.size)
         sums = Sums(item.size, hashes=bench.rules.proof is ProofLevel.L3)
         await sums.hash(0, data)
-        crc = crc64.crc64(data)
         try:
             written = await bench.target.put_blob(bench.container, item, data, if_match=if_match, crc=crc)
         except Corrupted as wrong:
@@ -129,8 +128,7 @@ async def _stream_in_blocks(bench: Bench, item: ListedObject, if_match: str | No
             await sums.skip()
             return span, held, held
         await bench.spend(span.length)
-        data = await read_span(bench, item, span.offset, span.length)
-        crc = crc64.crc64(data)
+        data, crc = await read_with_crc(bench, item, span.offset, span.length)
         await sums.hash(span.index, data)
         block = names.of(span.index, crc)
         written = await bench.target.put_block(bench.container, item.name, block, data, crc=crc)

@@ -25,7 +25,7 @@ class CopyRules:
 
     concurrency: int = 16
     """Objects in flight at one target account, at most."""
-    block: int = 8 * MIB
+    block: int = 4 * MIB
     """Bytes of one block that goes through the mover."""
     whole_pull: int = 256 * MIB
     """Largest block blob taken by one Put Blob From URL."""
@@ -55,12 +55,12 @@ class CopyRules:
 
     @classmethod
     def from_settings(cls, copy: Copy) -> CopyRules:
-        """The rules that `[copy]` asks for; eight blocks may be held at once, within 64 MiB to 512 MiB."""
+        """The rules that `[copy]` asks for; twelve blocks may be held at once, within 48 MiB to 512 MiB."""
         block = copy.block_mib * MIB
         return cls(
             concurrency=copy.most_in_flight,
             block=block,
-            memory=min(512 * MIB, max(64 * MIB, 8 * block)),
+            memory=min(512 * MIB, max(48 * MIB, 12 * block)),
             proof=ProofLevel[copy.proof],
             patience=60 * copy.throttle_minutes,
             exclude_blobs=copy.exclude_blobs,

@@ -58,11 +58,13 @@ class StartingSource(MemorySource):
     def pull_url_at_hand(self, container: str, item: ListedObject) -> str | None:
         return f"memory://{self.account}/{container}//{item.name}"
 
-    def start_read(self, container: str, item: ListedObject, then: ReadThen) -> Begun:
+    def start_read(
+        self, container: str, item: ListedObject, then: ReadThen, *, offset: int = 0, length: int | None = None
+    ) -> Begun:
         self.begun += 1
 
         async def read() -> bytes:
-            return b"".join([part async for part in self.read(container, item)])
+            return b"".join([part async for part in self.read(container, item, offset=offset, length=length)])
 
         return Begun(read(), lambda data: then(data, crc64(data), 0.0), lambda wait: then(None, 0, wait))
 

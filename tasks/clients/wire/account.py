@@ -145,13 +145,13 @@ class WireAccount:
         data = reply.body
         return data, _by_crc(reply, crc64(data)) if by_crc else _by_md5(reply)
 
-    def start_read(self, container: str, item: ListedObject, then: ReadThen) -> Call:
-        """Read all of an object of at most `RANGE` bytes, under its pin."""
+    def start_read(self, container: str, item: ListedObject, then: ReadThen, offset: int, length: int) -> Call:
+        """Read at most `RANGE` bytes of an object, under its pin."""
 
         by_crc = self._range_crc
 
         def read(reply: Reply | None, wait: float) -> None:
-            if reply is not None and len(reply.body) == item.size:
+            if reply is not None and len(reply.body) == length:
                 crc = crc64(reply.body)
                 if _by_crc(reply, crc) if by_crc else _by_md5(reply):
                     then(reply.body, crc, 0.0)
@@ -161,7 +161,7 @@ class WireAccount:
         which = generation(item)
         return self.caller.start(
             f"GET {folder(container)}/{quoted(item.name)}{'?' if which else ''}{which}",
-            _range_lines(item, 0, item.size, "crc64" if by_crc else "md5"),
+            _range_lines(item, offset, length, "crc64" if by_crc else "md5"),
             then=read,
             most=RANGE,
         )

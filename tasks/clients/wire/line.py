@@ -216,9 +216,7 @@ class Line:
                 elif len(room) >= BIG and not self._writing and self._carry(self._receive_on_thread):
                     return
                 else:
-                    count = read(len(room), room)
-                    if count:
-                        reader.filled(count)
+                    count = self._fill(reader, room, _TURN)
                 if not count:
                     self._ended()
                     return
@@ -228,6 +226,21 @@ class Line:
             return
         except (OSError, Broken) as wrong:
             self._lost(_said(wrong))
+
+    def _fill(self, reader: AnswerReader, room: memoryview, records: int = 0) -> int:
+        """Read into `room`, at most so many records, or until it is full; returns the last count, 0 at the end."""
+        read, got, size, count = self._read, 0, len(room), 0
+        try:
+            while got < size:
+                count = read(size - got, room[got:])
+                got += count
+                records -= 1
+                if not count or not records:
+                    break
+        finally:
+            if got:
+                reader.filled(got)
+        return count
 
     def _finish(self, reader: AnswerReader, *, ended: bool = False) -> None:
         """The answer is whole; whether the line can be used again shows in what else came and was not sent.
@@ -345,14 +358,12 @@ class Line:
 
     def _receive_on_thread(self) -> None:
         """Receive the rest of a body of known length."""
-        reader, read = self._reader, self._read
+        reader = self._reader
         self._sock.settimeout(self.patience)
         try:
             while reader is not None and self.alive and (room := reader.room) is not None:
-                count = read(len(room), room)
-                if not count:
+                if not self._fill(reader, room, _TURN):
                     raise Lost("the service hung up")
-                reader.filled(count)
         except TimeoutError:
             raise Lost(f"no byte came for {self.patience:.0f} s") from None
         finally:

@@ -101,5 +101,7 @@ class WireSource(Side[SourceBlobClient]):
         url = self._url(container, item, token) if token is not None else ""
         return url if 0 < len(url) <= LONGEST_COPY_SOURCE else None
 
-    def start_read(self, container: str, item: ListedObject, then: ReadThen) -> Call:
-        return self.blobs.start_read(container, item, then)
+    def start_read(
+        self, container: str, item: ListedObject, then: ReadThen, *, offset: int = 0, length: int | None = None
+    ) -> Call:
+        return self.blobs.start_read(container, item, then, offset, item.size - offset if length is None else length)
