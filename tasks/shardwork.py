@@ -221,7 +221,7 @@ def _stood_still(claim: Claim, work: ShardWork, wrong: StoodStill) -> Tally:
     work.writer.record(EVENT, detail | {"times": times, "why": wrong.sentence, "claimed_again": again}, now=now)
     then = "it is free to be claimed again" if again else "it failed"
     words = (shard.id, wrong.sentence, then, times, MOST_TIMES)
-    log.warning("shard %s: %s; %s (%s of %s)", *words, extra=told(EVENT, counts={"times": times}))
+    log.warning("shard %s: %s; %s (%s of %s)", *words, extra=told("shard.stood-still", counts={"times": times}))
     with suppress(LostLease):  # Then another worker has it already, which is as good.
         if again:
             work.writer.release(claim, now=now)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tasks.ledger.reader import LedgerReader
 
 EVENT = "shard.stood-still"
-"""Kind of the ledger's events, and name of the log line."""
+"""Kind of the ledger's events; the log line has the same name."""
 _NAMED = 5
 
 
