@@ -51,7 +51,8 @@ def _unmarked(text: str) -> str:
 
 
 def _echo(call: Call, names: tuple[tuple[str, str], ...]) -> str:
-    parts = [element(tag, call.query[name]) for tag, name in names if call.query.get(name)]
+    # What was asked for may hold what XML cannot carry, as a name may.
+    parts = [named(tag, call.query[name]) for tag, name in names if call.query.get(name)]
     return "".join(parts)
 
 
@@ -121,7 +122,7 @@ def list_blobs(service: BlobService, call: Call) -> web.Response:
     echo = _echo(
         call, (("Prefix", "prefix"), ("Marker", "marker"), ("StartFrom", "startfrom"), ("MaxResults", "maxresults"))
     )
-    echo += element("Delimiter", delimiter) if delimiter else ""
+    echo += named("Delimiter", delimiter) if delimiter else ""
     endpoint = escaped(service.endpoint(call.account.name))
     return xml_reply(
         f'<EnumerationResults ServiceEndpoint="{endpoint}" ContainerName="{escaped(call.container_name)}">{echo}'

@@ -298,7 +298,7 @@ _HEAD = re.compile(
     r"""(?:<\?xml version=(["'])1\.0\1(?: encoding=(["'])[Uu][Tt][Ff]-8\2)?(?: standalone=(["'])(?:yes|no)\3)? ?\?>)?"""
     r"""[ \t\n]*<EnumerationResults(?: ServiceEndpoint="[^"<>]*")?(?: ContainerName="[^"<>]*")?>"""
     # What the parser would find there in place of what stands behind the list.
-    r"""(?:<(?!Blobs\b|NextMarker\b)(?:([A-Za-z]\w*)>[^<]*</\4>|[A-Za-z]\w* ?/>))*""",
+    r"""(?:<(?!Blobs\b|NextMarker\b)(?:([A-Za-z]\w*)(?: Encoded="true")?>[^<]*</\4>|[A-Za-z]\w* ?/>))*""",
     re.ASCII,
 )
 _TAIL = re.compile(r"(?:<NextMarker>([^<]*)</NextMarker>|<NextMarker ?/>)</EnumerationResults>[ \t\n]*")

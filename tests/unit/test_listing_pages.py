@@ -251,6 +251,7 @@ READ = {
     "white space around the root": (DECLARED, f"{DECLARED}\n"),
     "white space at the end": ("</EnumerationResults>", "</EnumerationResults>\n\t "),
     "what was asked for": ("<Blobs>", "<Prefix>dir/</Prefix><Marker /><MaxResults>5000</MaxResults><Blobs>"),
+    "what was asked for, encoded": ("<Blobs>", '<StartFrom Encoded="true">a%00</StartFrom><Blobs>'),
     "references in a property that is not read": ("available", "a&amp;b&#65;&#x1F600;"),
     "a control character that XML knows": ("available", "a\x7fb\x85\tc"),
     "brackets": ("text/plain", "a[0]] > b"),
