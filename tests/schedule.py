@@ -11,12 +11,16 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling
 
 SHARING = (
-    "tests/benchmarks", "tests/controlplane", "tests/e2e", "tests/faults", "tests/kills", "tests/ledger",
-    "tests/sandbox/conformance", "tests/sandbox",
+    "tests/benchmarks", "tests/clients", "tests/controlplane", "tests/e2e", "tests/faults", "tests/kills",
+    "tests/ledger", "tests/sandbox/conformance", "tests/sandbox",
 )  # fmt: skip
 """Folders whose tests share a server that costs more to start than a test; elsewhere a module shares its fixtures."""
-SECONDS: dict[str, float] = {"tests/kills": 400, "tests/e2e": 390}
-"""What takes long, so that it begins early and no worker is left alone with it at the end."""
+SECONDS: dict[str, float] = {
+    "tests/e2e": 700, "tests/kills": 270, "tests/accessibility/test_page.py": 80, "tests/controlplane": 60,
+    "tests/ledger": 60, "tests/faults": 60, "tests/sandbox/conformance": 52, "tests/sandbox": 50,
+    "tests/benchmarks": 42,
+}  # fmt: skip
+"""Of computing, about: what takes long begins early, so that no worker is left alone with it at the end."""
 
 
 class LongestFirst(LoadScopeScheduling):
