@@ -60,7 +60,9 @@ def migrated(tmp_path_factory: pytest.TempPathFactory, prefect_api: str, planned
 def customer(tmp_path: Path, prefect_api: str, planned: Path) -> Iterator[Customer]:
     """A small customer with two clouds of their own."""
     for box in start_sandbox(tmp_path / "sandbox", "tiny"):
-        yield Customer(tmp_path / "migration", box.state, prefect_api, planned=planned)
+        made = Customer(tmp_path / "migration", box.state, prefect_api, planned=planned)
+        yield made
+        made.end()
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ class Customer:
     state: dict[str, Any]
     api: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
     planned: Path | None = None
     """Folder of another customer who has assessed and planned the same estate."""
 
@@ -88,7 +89,7 @@ class Customer:
 
     def begin(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         """Begin `govlift WORDS` and leave it running."""
-        return subprocess.Popen(
+        begun = subprocess.Popen(
             self.command(*words),
             env=self.environment | environment,
             stdout=subprocess.PIPE,
@@ -96,6 +97,15 @@ class Customer:
             text=True,
             cwd=self.folder,
         )
+        self.begun.append(begun)
+        return begun
+
+    def end(self) -> None:
+        """Kill what was begun and still runs, where a test has failed."""
+        for one in self.begun:
+            if one.poll() is None:
+                one.kill()
+                one.communicate()
 
     def assessed_and_planned(self) -> str:
         """The id of a plan made the ordinary way: by somebody else, where estate and settings are the same."""
