@@ -1,6 +1,6 @@
 # Every target sets up what it needs. PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ORACLE := tests/oracle/node_modules/.ready

@@ -123,9 +123,7 @@ class Plain:
         if job.written is not None:
             return await self._hard(job, job.written.etag, job.wrong)
         route = bench.routes.route(*self._pair)
-        if item.size > (bench.rules.whole_pull if route is Route.PULL else bench.rules.block) or (
-            self._hashes and route is Route.PULL
-        ):
+        if item.size > self._most(route):
             return await self._hard(job, job.if_match, None)
         if bench.pace.capped:
             await bench.spend(item.size)
@@ -148,6 +146,12 @@ class Plain:
             return await self._hard(job, written.etag if written is not None else job.if_match, first)
         known = "" if crc is None else crc64.to_text(crc)
         return rows.plain(item, job.change, route, written, level, known, sha, started=started, finished=bench.clock())
+
+    def _most(self, route: Route) -> int:
+        """Bytes up to which an object is plain on this route: larger ones are read in several ranges at once."""
+        if route is Route.PULL and self._hashes:
+            return -1
+        return self._bench.rules.whole_pull if route is Route.PULL and not self._sums else self._bench.rules.block
 
     async def _read(self, item: ListedObject) -> tuple[int, str]:
         """CRC64, and SHA-256 where it is asked for, of the pinned generation at the source; nothing of it is kept."""
