@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -208,3 +209,21 @@ def _sooner(one: str | None, other: str | None) -> str | None:
 
 def _before(name: str, end: str | None) -> bool:
     return end is None or name < end
+
+
+_UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 (2.2, Char) cannot carry."""
+
+
+def asked_for(begin: str, end: str | None) -> tuple[str, str]:
+    """Prefix and first name to ask a listing for, so that it holds every name in the range and few others.
+
+    A listing is XML and repeats what it was asked for. So both are cut before the first character that XML cannot
+    carry, such as the one that makes the next name after a given one; what comes too much is cut by the reader.
+    """
+    length = 0
+    while end is not None and length < min(len(begin), len(end)) and begin[length] == end[length]:
+        length += 1
+    found = _UNSPEAKABLE.search(begin)
+    start = begin[: found.start()] if found else begin
+    return start[:length], start

@@ -23,6 +23,7 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClien
 from mappings.clouds import Cloud
 from mappings.errors import Corrupted, ObjectError, ObjectRefused, SlowDown
 from mappings.objects import ContainerSettings, ListedObject
+from mappings.shards import asked_for
 from tasks.clients.blob_values import listed, policy_of
 from tasks.clients.crc64 import crc64, from_bytes
 from tasks.clients.errors import object_errors
@@ -147,10 +148,10 @@ class BlobAccount:
         `startFrom` is not known to every API version, and a service may pass over it, so names before `begin` are cut
         here too; a common prefix of `begin` and `end` keeps a narrow range to few pages in any case.
         """
-        prefix = _shared_start(begin, end)
+        prefix, start = asked_for(begin, end)
         token: str | None = None
         while True:
-            items, token = await self._page(container, begin, prefix, token)
+            items, token = await self._page(container, start, prefix, token)
             for item in items:
                 name = str(item.name)
                 if end is not None and name >= end:
@@ -290,11 +291,3 @@ class BlobAccount:
 
 def _base64(text: str) -> bytes:
     return base64.b64decode(text)
-
-
-def _shared_start(begin: str, end: str | None) -> str:
-    """The prefix that every name in the range has."""
-    length = 0
-    while end is not None and length < min(len(begin), len(end)) and begin[length] == end[length]:
-        length += 1
-    return begin[:length]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mappings.errors import FixTheInput, ObjectError
 from mappings.naming import candidates, is_account_name, resource_group_names, target_account_name
-from mappings.shards import Cutter, Span, newest_cover
+from mappings.shards import Cutter, Span, asked_for, newest_cover
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
 LISTING = st.lists(st.tuples(NAMES, st.integers(0, 50), st.integers(1, 3)), unique_by=lambda each: each[0]).map(sorted)
@@ -113,3 +113,23 @@ def test_group_names_are_valid_and_distinct(groups: list[tuple[str, str]], prefi
     assert set(names) == {group_id for group_id, _ in groups}
     assert len({name.lower() for name in names.values()}) == len(groups)
     assert all(0 < len(name) <= 90 and not name.endswith(".") for name in names.values())
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "asked"),
+    [
+        ("", None, ("", "")),
+        ("a/b", None, ("", "a/b")),
+        ("a/b", "a/c", ("a/", "a/b")),
+        ("name", "name\0", ("name", "name")),
+        ("a/last\0", "a/x", ("a/", "a/last")),
+        ("a\x01b", "a\x01c", ("a", "a")),
+        ("a\ufffeb", None, ("", "a")),
+        ("tab\there", "tab\there\0", ("tab\there", "tab\there")),
+    ],
+)
+def test_a_listing_is_asked_for_what_it_can_repeat(begin: str, end: str | None, asked: tuple[str, str]) -> None:
+    """Breaks when a character that XML cannot carry is sent, or a name of the range could be left out."""
+    assert asked_for(begin, end) == asked
+    prefix, start = asked
+    assert start <= begin and begin.startswith(start) and start.startswith(prefix)

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from mappings.errors import Corrupted, ObjectError, ObjectRefused
 from mappings.objects import BlobType, HttpHeaders, ListedObject, Written
+from mappings.shards import asked_for
 from tasks.clients.crc64 import crc64, from_bytes
 from tasks.clients.errors import Sent
 from tasks.clients.listing import parse_page
@@ -56,7 +57,7 @@ class WireAccount:
         `startFrom` is not known to every API version, and a service may pass over it, so a caller cuts names before
         `begin`; a common prefix of `begin` and `end` keeps a narrow range to few pages in any case.
         """
-        prefix = _shared_start(begin, end)
+        prefix, begin = asked_for(begin, end)
         narrowed = f"&prefix={query(prefix)}" if prefix else ""
         narrowed += f"&startFrom={query(begin)}" if begin else ""
         marker = ""
@@ -333,11 +334,3 @@ def _next_marker(body: bytes) -> str:
     if at < 0:
         return ""
     return unescape(body[at + 12 : body.find(b"</NextMarker>", at)].decode("utf-8"))
-
-
-def _shared_start(begin: str, end: str | None) -> str:
-    """The prefix that every name in the range has."""
-    length = 0
-    while end is not None and length < min(len(begin), len(end)) and begin[length] == end[length]:
-        length += 1
-    return begin[:length]
