@@ -99,7 +99,7 @@ def test_a_whole_case_runs_and_is_reported(service: Service, tmp_path: Path, too
     row = bench.rows["small-pull", tool]
     assert row.lost == 0
     assert row.cpu > 0.1
-    assert row.stage is not None and 0 < row.stage < row.wall
+    assert row.start > 0 and row.whole > row.wall > 0
     assert row.target_requests < 1.5
     text = "\n".join([*tables(bench), *goals(bench)])
     assert "300 x 16 KiB" in text

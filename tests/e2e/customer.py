@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,7 @@ class Customer:
     def assessed_and_planned(self) -> str:
         """The id of a plan made the ordinary way: by somebody else, where estate and settings are the same."""
         if self.planned and not (self.folder / "ledger.db").exists() and self._settings_of(self.planned):
-            shutil.copytree(self.planned, self.folder, dirs_exist_ok=True)
+            copied(self.planned, self.folder)
             return str(self.plan().id)
         self.run("assess", expect=3)
         return str(self.run("plan", "--json").json["id"])
@@ -120,7 +122,7 @@ class Customer:
 
     def twin(self, folder: Path) -> Customer:
         """The same customer with a copy of the folder, on the same clouds."""
-        shutil.copytree(self.folder, folder)
+        copied(self.folder, folder)
         return Customer(folder, self.state, self.api)
 
     def control(self, path: str, *, post: Any = None, method: str | None = None) -> Any:
@@ -227,3 +229,13 @@ def repository() -> Path:
 def ambient() -> dict[str, str]:
     """This process's environment without proxies."""
     return {name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")}
+
+
+def copied(migration: Path, folder: Path) -> None:
+    """Copy a migration folder. The ledger by SQLite: whoever closes it last takes its -wal and -shm away."""
+    shutil.copytree(migration, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("ledger.db*"))
+    with (
+        closing(sqlite3.connect(f"file:{migration / 'ledger.db'}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(folder / "ledger.db")) as target,
+    ):
+        source.backup(target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -228,7 +229,7 @@ def test_azcopy_signs_in_and_copies_both_ways(
 def test_rclone_copies_across_and_agrees(
     tiny_sandbox: RunningSandbox, target_account: str, run: Run, tmp_path: Path
 ) -> None:
-    program = shutil.which("rclone")
+    program = shutil.which("rclone", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if program is None:
         pytest.skip("rclone is not installed")
     key = government_storage(tiny_sandbox).storage_accounts.list_keys("rg-data", target_account)["keys"][0]["value"]
