@@ -237,7 +237,7 @@ def test_rclone_copies_across_and_agrees(
     settings.write_text(
         f"[source]\ntype = azureblob\naccount = tinysource\nkey = {key_of('tinysource')}\n"
         f"[target]\ntype = azureblob\naccount = {target_account}\nkey = {key}\n"
-        "endpoint = blob.core.usgovcloudapi.net\n"
+        f"endpoint = https://{target_account}.blob.core.usgovcloudapi.net\n"
     )
     rclone = (program, "--config", str(settings))
     for command in ("copy", "check"):
