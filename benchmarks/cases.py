@@ -80,7 +80,7 @@ CASES = (
         _SMALL,
         ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull"),
         group="hundred",
-        repeats=3,
+        repeats=2,
     ),
     Case(
         "mid-pull",
@@ -120,7 +120,7 @@ CASES = (
         LOOKERS,
         resync=True,
         group="million",
-        repeats=3,
+        repeats=1,
     ),
 )
 

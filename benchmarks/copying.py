@@ -146,7 +146,9 @@ def tables(bench: Bench) -> Iterator[str]:
         rows = {tool: row for (of, tool), row in bench.rows.items() if of == name}
         if not rows:
             continue
-        yield f"\n### {case.title[0].upper()}{case.title[1:]}\n"
+        rounds = max(len(row.runs) for row in rows.values())
+        told = f"medians of {rounds} rounds" if rounds > 1 else "one round"
+        yield f"\n### {case.title[0].upper()}{case.title[1:]}: {told}\n"
         if any("pull" in tool or "azcopy" in tool for tool in rows) and not case.resync:
             how = "in memory" if (bench.pull or case.pull) == "ref" else "over HTTPS, on the same cores"
             yield f"The service read the copy sources {how}.\n"
@@ -181,7 +183,7 @@ def goals(bench: Bench) -> Iterator[str]:
             yield f"| {goal.words} | {sign} {goal.bound:g}{goal.unit} | {told[0]} | {met} |"
 
 
-def heading(bench: Bench, repeats: str) -> Iterator[str]:
+def heading(bench: Bench) -> Iterator[str]:
     model = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.machine(),
@@ -189,7 +191,7 @@ def heading(bench: Bench, repeats: str) -> Iterator[str]:
     used = {tool for _, tool in bench.runs}
     versions = sorted({TOOLS[tool].version() for tool in used} - {""})
     machine = f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}, {datetime.now(UTC):%F}"
-    yield f"{machine}; {', '.join(versions)}. Medians of {repeats}."
+    yield f"{machine}; {', '.join(versions)}."
     if bench.start is not None:
         yield (
             f"govlift's workers take {bench.start.start:.2f} s to be ready, and {bench.start.cpu:.2f} s of CPU where "
@@ -226,7 +228,7 @@ def main() -> None:
         "--cases", default="", help="groups (small, mid, big, resync, million) or names; all by default"
     )
     reader.add_argument("--tools", default="", help="only these")
-    reader.add_argument("--repeats", type=int, default=0, help="rounds; 5 by default")
+    reader.add_argument("--repeats", type=int, default=0, help="rounds, at most; 5 by default, fewer of large ones")
     reader.add_argument("--threads", type=int, default=2, help="of the service")
     reader.add_argument(
         "--pull", choices=("fetch", "ref"), default="", help="how the service reads a copy source, in every case"
@@ -248,9 +250,9 @@ def main() -> None:
             bench.measure_start()
         for case in cases:
             say(f"{case.name}: {case.title}")
-            bench.carry_out(case, tuple(tool for tool in case.tools if tool in wanted), asked.repeats or case.repeats)
-    repeats = str(asked.repeats) if asked.repeats else "5 (of 1,000,000: 3)"
-    text = "\n".join([*heading(bench, repeats), limit, *tables(bench), *goals(bench)])
+            rounds = min(asked.repeats or case.repeats, case.repeats)
+            bench.carry_out(case, tuple(tool for tool in case.tools if tool in wanted), rounds)
+    text = "\n".join([*heading(bench), limit, *tables(bench), *goals(bench)])
     say("\n" + text)
     told = {f"{case} {tool}": [asdict(run) for run in runs] for (case, tool), runs in bench.runs.items()}
     (BUILT / "results.json").write_text(json.dumps(told, indent=1), encoding="utf-8")

@@ -20,7 +20,7 @@ BLOB_REQUESTS = 500.0
 PAGE_BLOB_BYTES = 60.0 * MIB
 """Bytes a second to or from one page blob."""
 
-START = 64
+START = 32
 """Objects in flight before anything was seen."""
 AUTO = 1024
 """The most where the settings leave it to govlift."""
@@ -36,6 +36,8 @@ FEWEST = 32
 """Objects of one round at least; of fewer, a share is chance."""
 _FLAT = 1.5
 """Time per object over the shortest seen lately, up to which it counts as flat."""
+_WORTH = 1.6
+"""Time per object over that of the round before, up to which twice as many at once were worth it: a quarter more done."""
 _FORGOTTEN = 60.0
 """Seconds in which the shortest time counts twice as long, because small objects may have been followed by large."""
 _BELOW_EDGE = 0.9
@@ -73,9 +75,11 @@ class PaceState:
 
     limit: int
     doubling: bool = True
-    """Until the first complaint or the first round that took longer: twice as much each round."""
+    """Until the first complaint or the first doubling that was not worth it: twice as much each round."""
     shortest: float = 0.0
     """Seconds per object, the shortest seen lately; 0 before anything was seen."""
+    last: float = 0.0
+    """Seconds per object in the round before; 0 before the first one."""
     edge: int = 0
     """Limit at which the service complained last; 0 where it never did, or long ago."""
     edge_age: float = 0.0
@@ -127,7 +131,8 @@ def after_round(state: PaceState, seen: Round, bounds: Bounds) -> PaceState:
     took, lately = seen.took, state.shortest * 2 ** (seen.seconds / _FORGOTTEN)
     shortest = min(took, lately) if lately else took
     flat = took <= _FLAT * shortest or bool(seen.throttled)  # Waiting between retries is no sign of a slow service.
-    state = replace(state, shortest=shortest)
+    worth = not state.last or took <= _WORTH * state.last or bool(seen.throttled)
+    state = replace(state, shortest=shortest, last=took)
     if seen.throttled > by_chance(seen.finished):
         wanted = int(state.limit * _BELOW_EDGE)
         state = replace(state, doubling=False, edge=state.limit, edge_age=0.0)
@@ -135,8 +140,8 @@ def after_round(state: PaceState, seen: Round, bounds: Bounds) -> PaceState:
         wanted = int(bounds.objects_per_second * took)
         state = replace(state, doubling=False)
     elif state.doubling:
-        wanted = state.limit * 2 if flat else max(START, int(state.limit * 0.75))
-        state = replace(state, doubling=flat)
+        wanted = state.limit * 2 if worth else max(START, int(state.limit * 0.75))
+        state = replace(state, doubling=worth)
     elif not flat and state.limit >= START:
         wanted = state.limit
     else:

@@ -198,7 +198,10 @@ class Lanes:
         """One has ended; without rows it has to go by a lane."""
         self._flying.discard(job)
         self._busy -= 1
-        self._pace.leave()
+        if job.rows is not None:
+            self._pace.leave()
+        else:
+            self._pace.withdraw()
         try:
             if job.fatal is not None:
                 raise job.fatal
@@ -224,7 +227,7 @@ class Lanes:
                 self._take_off(self._swift.popleft())
                 self._fly()
             else:
-                self._pace.leave()
+                self._pace.withdraw()
         except BaseException as wrong:
             self._end(wrong)
 

@@ -75,6 +75,7 @@ class Pace:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._finished = self._throttled = 0
         self._full = False
+        self._warming = True
         self._laps, self._lap_end = 0, 1
         self._began = clock()
         self._cut_at = float("-inf")
@@ -136,6 +137,12 @@ class Pace:
         if self._waiting:
             self._admit()
 
+    def withdraw(self) -> None:
+        """Give the place back of an object that did not use it: nothing is learnt from that."""
+        self._busy -= 1
+        if self._waiting:
+            self._admit()
+
     def slow(self, retry_after: float | None = None) -> None:
         """The service throttled a request, of whichever object.
 
@@ -175,13 +182,20 @@ class Pace:
 
     def _end_lap(self) -> None:
         now = self._clock()
+        if self._warming and not self._throttled:
+            # Those that the last growth let in had connections to open first: that says nothing about the limit.
+            self._warming = False
+            self._new_round(now)
+            return
         seconds = now - self._began
         self._laps += 1
         if seconds < SHORTEST_ROUND or (self._finished < FEWEST and self._laps < _MOST_LAPS):
             self._lap_end = self._finished + self._busy + 1
             return
         seen = Round(seconds, self._finished, seconds / self._laps, self._throttled, self._full)
+        before = self._state.limit
         self._state = after_round(self._state, seen, self._bounds)
+        self._warming = self._state.doubling and self._state.limit > before
         self._new_round(now)
 
     def _new_round(self, now: float) -> None:
