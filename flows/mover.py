@@ -44,7 +44,7 @@ def main() -> None:
     code = int(carry_on(Path(asked.config), asked.run, number=asked.number, led=asked.led, needed=needed))
     sys.stdout.flush()
     sys.stderr.flush()
-    # Everything is closed and written. Taking the interpreter apart would cost a sixth of a second, and changes nothing.
+    # Everything is closed and written. Taking the interpreter apart would cost a sixth of a second for nothing.
     os._exit(code)
 
 
@@ -136,7 +136,7 @@ def _collect_rarely() -> None:
     a quarter of a worker's time. Hardly anything on the hot path is a cycle, so little is left to be found.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _leave(task: asyncio.Task[Any]) -> None:

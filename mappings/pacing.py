@@ -37,7 +37,7 @@ FEWEST = 32
 _FLAT = 1.5
 """Time per object over the shortest seen lately, up to which it counts as flat."""
 _WORTH = 1.6
-"""Time per object over that of the round before, up to which twice as many at once were worth it: a quarter more done."""
+"""Time per object over that of the last round up to which twice as many at once are worth it: a quarter more done."""
 _FORGOTTEN = 60.0
 """Seconds in which the shortest time counts twice as long, because small objects may have been followed by large."""
 _BELOW_EDGE = 0.9

@@ -124,6 +124,39 @@ def test_it_does_not_grow_where_more_in_flight_only_waits_longer() -> None:
     assert pace.limit <= 2 * 64
 
 
+def test_who_gives_a_place_back_unused_says_nothing_about_the_service() -> None:
+    """Breaks when objects that were handed on at once count as the quickest ever seen: nothing is flat beside them."""
+    seconds = [0.0]
+    pace = Pace("a", Bounds(most=512), clock=lambda: seconds[0])
+    for _ in range(START):
+        assert pace.try_enter()
+        pace.withdraw()
+    assert pace.busy == 0
+    for _ in range(12):
+        entered = 0
+        while pace.try_enter():
+            entered += 1
+        seconds[0] += 0.04
+        for _ in range(entered):
+            pace.leave()
+    assert pace.limit == 512
+
+
+def test_those_that_open_connections_first_say_nothing_about_the_limit() -> None:
+    """Breaks when the first objects after a growth, which wait for a handshake, end the doubling."""
+    seconds, known = [0.0], START
+    pace = Pace("a", Bounds(most=512), clock=lambda: seconds[0])
+    for _ in range(16):
+        entered = 0
+        while pace.try_enter():
+            entered += 1
+        seconds[0] += 0.04 if entered <= known else 0.4
+        known = max(known, entered)
+        for _ in range(entered):
+            pace.leave()
+    assert pace.limit == 512
+
+
 def test_the_rate_of_an_account_bounds_it() -> None:
     """Breaks when a process takes more than its share of the requests that an account serves."""
     service = Service()

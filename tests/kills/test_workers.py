@@ -64,6 +64,35 @@ def helper(town: Town, config: Path) -> subprocess.Popen[str]:
     )
 
 
+def test_a_worker_stands_by_and_leaves_when_its_leader_is_gone(town: Town) -> None:
+    """Mutation that must fail it: one that waits for a word that cannot come any more."""
+    waiting = subprocess.Popen(
+        [sys.executable, "-P", "-m", "flows.mover", str(town.customer.config), "--number", "7", "--led"],
+        env=town.customer.environment,
+        cwd=repository(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert waiting.stdin is not None and waiting.stdout is not None
+    assert waiting.stdout.readline() == b"ready\n"
+    waiting.stdin.close()
+    assert waiting.wait(timeout=60) == 8 and waiting.stdout.read() == b""
+    waiting.stdout.close()
+
+
+def test_workers_that_stand_by_are_those_that_copy(clouds: RunningSandbox, town: Town) -> None:
+    """Mutations that must fail it: starting others when the copy begins; leaving those that nobody took."""
+    running = town.begin("migrate")
+    until(lambda: len(town.movers()) == 2 and not town.asked("select 1 from worker"), town)
+    standing = set(town.movers())
+    until(lambda: len(town.asked("select 1 from worker")) == 2, town)
+    assert {one.pid for one in workers(town)} == standing
+    clouds.ask("DELETE", "/faults")
+    assert running.wait(timeout=120) == 0, town.log()
+    town.must_be_gone()
+    town.must_be_whole()
+
+
 def test_a_worker_joins_by_hand_and_leaves_when_asked(clouds: RunningSandbox, town: Town) -> None:
     """Mutations that must fail it: not giving back what waits behind the shard in hand; leaving with another code;
     a sign of life without the requests that were sent.
