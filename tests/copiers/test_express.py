@@ -172,7 +172,7 @@ async def test_a_source_that_changes_is_copied_as_it_is_in_the_end() -> None:
     pair.assert_equal()
 
 
-async def test_a_copy_that_is_not_what_was_read_is_made_good() -> None:
+async def test_a_copy_that_is_not_what_was_read_is_made_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutation that must fail it: a checksum that is not compared."""
     pair = filled(StartingPair(mode="pull"), 30)
     honest, spoilt = pair.writer.put_blob_from_url, set[str]()
@@ -185,7 +185,7 @@ async def test_a_copy_that_is_not_what_was_read_is_made_good() -> None:
             written = written.__class__(written.etag, crc64=b"?" * 8)
         return written
 
-    pair.writer.put_blob_from_url = spoil  # type: ignore[method-assign]
+    monkeypatch.setattr(pair.writer, "put_blob_from_url", spoil)
     await pair.run(proof=ProofLevel.L2)
     assert len(spoilt) == 3
     pair.assert_equal()
@@ -214,18 +214,18 @@ async def test_what_ends_the_run_ends_it_at_once() -> None:
     assert pair.writer.begun < 20 + 3 * CHUNK
 
 
-async def test_a_refusal_of_all_ends_the_run() -> None:
+async def test_a_refusal_of_all_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = filled(StartingPair(mode="pull"), 300)
 
     def begin(*_: object, **__: object) -> Begun:
         raise AskForApproval("a write to the source", next_step="")
 
-    pair.writer.start_put_blob_from_url = begin  # type: ignore[assignment]
+    monkeypatch.setattr(pair.writer, "start_put_blob_from_url", begin)
     with pytest.raises(AskForApproval):
         await pair.run()
 
 
-async def test_cancelled_it_leaves_nothing_under_way() -> None:
+async def test_cancelled_it_leaves_nothing_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutation that must fail it: requests of the express that are not cancelled."""
     pair = filled(StartingPair(mode="pull"))
     flowing = asyncio.Event()
@@ -234,7 +234,7 @@ async def test_cancelled_it_leaves_nothing_under_way() -> None:
         await flowing.wait()
         raise AssertionError("it was cancelled")
 
-    pair.writer.put_blob_from_url = stuck  # type: ignore[method-assign]
+    monkeypatch.setattr(pair.writer, "put_blob_from_url", stuck)
     before = asyncio.all_tasks()
     task = asyncio.create_task(pair.run())
     await settled(lambda: pair.writer.begun > 0)
