@@ -298,3 +298,23 @@ def test_it_takes_what_one_read_carries(size: int, taken: bool) -> None:
     )  # fmt: skip
     express = Express(cast(Any, bench), cast(Any, None), cast(Any, None))
     assert express.takes(cast(Job, SimpleNamespace(item=SimpleNamespace(size=size), known=None))) is taken
+
+
+async def test_what_cannot_be_begun_is_no_object_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutation that must fail it: a job that is handed on counts for the pace, as the quickest object ever seen."""
+
+    class Counting(Pace):
+        left = 0
+
+        def leave(self) -> None:
+            self.left += 1
+            super().leave()
+
+    pair = filled(StartingPair(mode="pull"), 90)
+    monkeypatch.setattr(pair.reader, "pull_url_at_hand", lambda container, item: None)
+    pace = Counting("dst", Bounds(most=5))
+    await copy_shard(
+        SHARD, pair.reader, pair.writer, iter(()), lambda row: None, RULES, RouteBook("pull"), Progress(), pace=pace
+    )
+    assert pair.writer.begun == 0 and pace.left == 90 and pace.busy == 0
+    pair.assert_equal()
