@@ -64,7 +64,10 @@ async def prepare(config: Path, kind: RunKind, source: str, target: str, contain
     """Everything that comes before the workers. Returns the run's id."""
     async with Bench(config) as bench:
         writer, reader = bench.ledger.writer, bench.ledger.reader
+        shards: list[CopyShard] = []
         for run in reader.runs():
+            # A re-sync follows the plan of the copy before it.
+            shards = [record.shard for record in reader.shards(run.id)]
             if run.state is RunState.RUNNING:
                 # What a run does when its shards are copied, and before a re-sync may follow.
                 await verified(bench, run.id)
@@ -73,9 +76,10 @@ async def prepare(config: Path, kind: RunKind, source: str, target: str, contain
         if kind is RunKind.MIGRATE:
             mark_folder(bench.folder, reader, writer, now=now())
             await writing.create_container(await reading.container_settings(container))
-        survey = await survey_container(reading, source, container, bench.settings.copy_.shard_objects)
+            survey = await survey_container(reading, source, container, bench.settings.copy_.shard_objects)
+            shards = shards_of(survey, target)
         run_id = writer.begin_run(kind, now=now())
-        writer.open_shards(run_id, shards_of(survey, target), now=now())
+        writer.open_shards(run_id, shards, now=now())
         return run_id
 
 
