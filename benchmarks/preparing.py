@@ -3,7 +3,7 @@
     python -m benchmarks.preparing FOLDER migrate SETTINGS.json     # a new folder: survey, container, shards, run
     python -m benchmarks.preparing FOLDER resync                    # the same shards again, over what is there
 
-Prints the id of the run; the workers do the rest, and they are what is measured.
+Prints the id of the run and the number of workers; they do the rest, and they are what is measured.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from flows.crew import at_first
+from flows.running import workers_for
 from flows.wiring import Bench, now
 from mappings.model import ContainerSurvey
 from mappings.objects import Tally
@@ -60,8 +62,8 @@ def shards_of(survey: ContainerSurvey, target: str) -> list[CopyShard]:
     ]
 
 
-async def prepare(config: Path, kind: RunKind, source: str, target: str, container: str) -> str:
-    """Everything that comes before the workers. Returns the run's id."""
+async def prepare(config: Path, kind: RunKind, source: str, target: str, container: str) -> tuple[str, int]:
+    """Everything that comes before the workers. Returns the run's id, and how many workers a command would start."""
     async with Bench(config) as bench:
         writer, reader = bench.ledger.writer, bench.ledger.reader
         shards: list[CopyShard] = []
@@ -80,7 +82,7 @@ async def prepare(config: Path, kind: RunKind, source: str, target: str, contain
             shards = shards_of(survey, target)
         run_id = writer.begin_run(kind, now=now())
         writer.open_shards(run_id, shards, now=now())
-        return run_id
+        return run_id, max(1, at_first(bench.settings.copy_, kind, workers_for(bench, shards, kind)))
 
 
 async def verified(bench: Bench, run_id: str) -> None:
@@ -107,8 +109,8 @@ def main() -> None:
     config = folder / "migration.toml"
     if not config.exists():
         config.write_text(settings_text(asked["copy"]), encoding="utf-8")
-    run_id = asyncio.run(prepare(config, kind, asked["source"], asked["target"], asked["container"]))
-    sys.stdout.write(f"{run_id}\n")
+    run_id, workers = asyncio.run(prepare(config, kind, asked["source"], asked["target"], asked["container"]))
+    sys.stdout.write(f"{run_id} {workers}\n")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,6 @@ from benchmarks.blobd import ROOT
 from benchmarks.cases import Case
 from benchmarks.measuring import Cost, Failed, run
 from benchmarks.preparing import SECRET_ENV
-from flows.crew import crew_size
-from mappings.settings import Copy
 
 AZCOPY = ROOT / "tests/oracle/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64"
 SOURCE, TARGET, CONTAINER = "benchsource", "benchtarget", "data"
@@ -67,11 +65,6 @@ class Tool:
 
 def govlift(case: Case, place: Place, *, kind: str = "migrate", **copy: object) -> Ran:
     """Prepare with the product's own code, then measure its worker processes."""
-    workers = max(1, crew_size(Copy(), objects=case.count, size=case.count * case.size))
-    copy["workers"] = workers
-    if not case.resync:
-        # As many shards as workers; what a re-sync follows has shards of the default size.
-        copy.setdefault("shard_objects", max(100, min(50_000, -(-case.count // workers))))
     told = {"copy": copy, "source": SOURCE, "target": TARGET, "container": CONTAINER}
     place.folder.mkdir(parents=True, exist_ok=True)
     (place.folder / "case.json").write_text(json.dumps(told), encoding="utf-8")
@@ -80,7 +73,8 @@ def govlift(case: Case, place: Place, *, kind: str = "migrate", **copy: object) 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"{' '.join(command)}: {done.stderr[-2000:]}")
-    return govlift_workers(place, done.stdout.split()[-1], workers, copies=kind == "migrate")
+    run_id, workers = done.stdout.split()[-2:]
+    return govlift_workers(place, run_id, int(workers), copies=kind == "migrate")
 
 
 def govlift_workers(place: Place, run_id: str, workers: int, *, copies: bool) -> Ran:

@@ -41,12 +41,16 @@ PATIENCE = 3
 """Deaths per worker without any shard finished between them, after which the run gives up."""
 LOOK_SECONDS = 0.5
 """Between two looks at what the workers have done."""
+ALONE_SECONDS = 10.0
+"""For which one worker looks alone at what has changed: at millions of objects, in the memory of one. Then the others
+join it."""
 
 
-def crew_size(copy: Copy, *, objects: int, size: int) -> int:
+def crew_size(copy: Copy, *, shards: int, objects: int, size: int) -> int:
     """How many worker processes this machine starts; 0 where the command's own process does the work.
 
     Args:
+        shards: to be copied; a worker has one at a time.
         objects: expected, of all shards.
         size: bytes expected; 0 where nobody knows.
     """
@@ -56,13 +60,21 @@ def crew_size(copy: Copy, *, objects: int, size: int) -> int:
         return 0
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # A few large objects need no second process: threads carry their bytes, and those leave each other alone.
-    return min(MOST_BY_DEFAULT, processors, max(1, objects // FEW_OBJECTS))
+    return min(MOST_BY_DEFAULT, processors, shards, max(1, objects // FEW_OBJECTS))
 
 
-async def work_together(bench: Bench, run_id: str, size: int, progress: Progress | None = None) -> None:
+def at_first(copy: Copy, kind: RunKind, size: int) -> int:
+    """How many of a crew of `size` begin at once; the others join a re-sync that has not ended soon."""
+    return min(size, 1) if kind is RunKind.RESYNC and not copy.workers else size
+
+
+async def work_together(
+    bench: Bench, run_id: str, size: int, progress: Progress | None = None, *, first: int | None = None
+) -> None:
     """Copy the open shards of a run with `size` processes, or in this one, until none is left.
 
     Args:
+        first: how many of them begin at once; None leaves that to the kind of the run.
         progress: is moved by what all workers of the run do, also those on other machines.
 
     Raises:
@@ -74,7 +86,10 @@ async def work_together(bench: Bench, run_id: str, size: int, progress: Progress
     looking = asyncio.create_task(watch.look())
     try:
         if size:
-            await Crew(bench, run_id, size).work()
+            kind = bench.ledger.reader.run(run_id).kind
+            await Crew(
+                bench, run_id, size, at_first(bench.settings.copy_, kind, size) if first is None else first
+            ).work()
         else:
             await drain(bench, run_id)
     finally:
@@ -129,7 +144,7 @@ class StandBy:
     async def __aenter__(self) -> StandBy:
         self._bench.standby = self
         try:
-            for number in range(1, self._size + 1):
+            for number in range(1, at_first(self._bench.settings.copy_, self._kind, self._size) + 1):
                 copies = self._kind is RunKind.MIGRATE
                 self._movers.append(await Mover.started(self._bench, number, copies=copies))
                 self.numbers = number
@@ -155,12 +170,19 @@ class StandBy:
 
 
 class Crew:
-    """The worker processes of one run on this machine."""
+    """The worker processes of one run on this machine.
 
-    def __init__(self, bench: Bench, run_id: str, size: int) -> None:
-        self._bench, self._run_id, self._size = bench, run_id, size
+    Args:
+        size: how many there are to be.
+        first: how many begin at once; the others join where the run has not ended soon.
+    """
+
+    def __init__(self, bench: Bench, run_id: str, size: int, first: int) -> None:
+        self._bench, self._run_id, self._size, self._first = bench, run_id, size, first
         self._movers: dict[int, Mover] = {}
         self._deaths = self._finished = 0
+        self._done = asyncio.Event()
+        """Set when a worker has found nothing left."""
         self._standby: StandBy | None = bench.standby
         self._numbers = self._standby.numbers if self._standby is not None else 0
 
@@ -168,8 +190,14 @@ class Crew:
         """Until no shard is left."""
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._size):
+                for _ in range(self._first):
                     group.create_task(self._keep_one())
+                if self._first < self._size:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._done.wait(), ALONE_SECONDS)
+                    if not self._done.is_set():
+                        for _ in range(self._first, self._size):
+                            group.create_task(self._keep_one())
         except BaseExceptionGroup as several:
             raise first_of(several) or several from None
         finally:
@@ -182,12 +210,14 @@ class Crew:
             code, said = await mover.ended()
             del self._movers[mover.number]
             if code == ExitCode.OK:
+                self._done.set()
                 return
             if said:
                 raise _as_told(said)
             self._bury(mover, code)
             if not self._is_open() or (code == ExitCode.RESUMABLE and self._movers):
                 # Nothing is left, or somebody has asked this one to leave and others go on.
+                self._done.set()
                 return
             self._count_death(code)
 

@@ -43,7 +43,7 @@ BEAT_SECONDS = 2.0
 """Between two signs of life."""
 SILENT = timedelta(seconds=30)
 """A worker that has been silent for longer takes no part of the caps."""
-_LOOK_SECONDS = (0.1, 2.0)
+_LOOK_SECONDS, _LOOK_GROWS = (0.02, 2.0), 1.25
 """Between two looks for a shard while others hold all that are left: soon at first, then less often."""
 _RENEW_BEATS = int(LEASE_SECONDS / 3 / BEAT_SECONDS)
 _TOLD = 1000
@@ -132,7 +132,7 @@ class Worker:
                 break
             else:
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, longest)
+                pause = min(_LOOK_GROWS * pause, longest)
         return total
 
     async def live(self) -> None:

@@ -123,10 +123,13 @@ async def _work(config: Path, run_id: str, number: int, led: bool, needed: Seque
 
 async def _make_ready(bench: Bench) -> None:
     """Do beforehand what takes time and commits to nothing. What is refused now is said when it is needed."""
+    from tasks.clients.wire.dial import trust_at_hand
+
     with suppress(GovliftError):
         _ = bench.ledger
         for session in (bench.source_session, bench.target_session):
             await session.sign_in()
+    trust_at_hand()
 
 
 def _collect_rarely() -> None:

@@ -211,7 +211,7 @@ def expected(shards: Sequence[CopyShard], kind: RunKind) -> tuple[int, int]:
 def workers_for(bench: Bench, shards: Sequence[CopyShard], kind: RunKind) -> int:
     """Worker processes of this machine for so much."""
     objects, size = expected(shards, kind)
-    return crew_size(bench.settings.copy_, objects=objects, size=size) if shards else 0
+    return crew_size(bench.settings.copy_, shards=len(shards), objects=objects, size=size) if shards else 0
 
 
 async def probe_all(bench: Bench, run_id: str, shards: list[CopyShard], stages: Stages) -> None:

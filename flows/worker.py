@@ -47,11 +47,12 @@ async def drain(config: str = "migration.toml", run: str = "", workers: int = 0)
     listen_for_sigterm()
     async with Bench(Path(config)) as bench:
         found = run_at_work(bench.ledger.reader, run)
-        objects = sum(record.shard.objects for record in bench.ledger.reader.shards(found.id))
+        shards = [record.shard for record in bench.ledger.reader.shards(found.id)]
+        objects = sum(shard.objects for shard in shards)
         # In a process of its own even where there is little: the flow's own event loop belongs to Prefect.
-        crew = workers or max(1, crew_size(bench.settings.copy_, objects=objects, size=0))
+        crew = workers or max(1, crew_size(bench.settings.copy_, shards=len(shards), objects=objects, size=0))
         log.info("drain: %s worker processes join run %s", crew, found.id)
-        await work_together(bench, found.id, crew)
+        await work_together(bench, found.id, crew, first=crew)
 
 
 @asynccontextmanager

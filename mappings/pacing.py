@@ -20,7 +20,7 @@ BLOB_REQUESTS = 500.0
 PAGE_BLOB_BYTES = 60.0 * MIB
 """Bytes a second to or from one page blob."""
 
-START = 32
+START = 16
 """Objects in flight before anything was seen."""
 AUTO = 1024
 """The most where the settings leave it to govlift."""
@@ -38,6 +38,9 @@ _FLAT = 1.5
 """Time per object over the shortest seen lately, up to which it counts as flat."""
 _WORTH = 1.6
 """Time per object over that of the last round up to which twice as many at once are worth it: a quarter more done."""
+_TWICE, _MORE = 0.35, 0.9
+"""Shares of the time in which the event loop was at work itself, up to which it surely has time for twice as many at
+once, on processors that it shares, and for any more at all. Beyond, more would only open connections."""
 _FORGOTTEN = 60.0
 """Seconds in which the shortest time counts twice as long, because small objects may have been followed by large."""
 _BELOW_EDGE = 0.9
@@ -67,6 +70,8 @@ class Round:
     """Answers that asked to slow down."""
     full: bool
     """Whether an object had to wait for a place; only then does the limit say anything."""
+    busy: float = 0.0
+    """Share of the time in which the event loop itself was at work, 0 to 1; the rest of it waited for answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,8 @@ class PaceState:
 
     limit: int
     doubling: bool = True
-    """Until the first complaint or the first doubling that was not worth it: twice as much each round."""
+    """Until the first complaint, or the first doubling that was not worth it or finds no time: twice as much each
+    round."""
     shortest: float = 0.0
     """Seconds per object, the shortest seen lately; 0 before anything was seen."""
     last: float = 0.0
@@ -139,9 +145,12 @@ def after_round(state: PaceState, seen: Round, bounds: Bounds) -> PaceState:
     elif seen.finished / seen.seconds > bounds.objects_per_second:
         wanted = int(bounds.objects_per_second * took)
         state = replace(state, doubling=False)
-    elif state.doubling:
+    elif state.doubling and seen.busy <= _TWICE:
         wanted = state.limit * 2 if worth else max(START, int(state.limit * 0.75))
         state = replace(state, doubling=worth)
+    elif seen.busy > _MORE or state.doubling:
+        wanted = state.limit
+        state = replace(state, doubling=False)
     elif not flat and state.limit >= START:
         wanted = state.limit
     else:

@@ -195,7 +195,7 @@ class Copy(_Part):
     """Worker processes of this machine; 0 leaves it to govlift: one per CPU up to 8, none extra for a small job."""
     block_mib: int = Field(default=4, ge=1, le=100)
     shard_objects: int = Field(default=50_000, ge=100)
-    """Objects per shard, about."""
+    """Objects per shard, about; fewer in a container that has not enough of them for several."""
     accounts: tuple[str, ...] = ()
     """Only these source accounts; empty takes all."""
     versions: Literal["all", "current"] = "all"

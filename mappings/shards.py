@@ -20,16 +20,33 @@ SHARD_BYTES = 64 * 1024**3
 
 PAGE = 5000
 """Most entries of one List Blobs page (REST, "List Blobs")."""
-_SPARE = 250
+_SPARE = 100
 """Entries that a shard of whole pages stays below them, so that it may grow a little without one more request."""
 
 
-def shard_size(objects: int) -> int:
-    """Entries of a shard that is to have about `objects`: large ones end just before a page of the listing does.
+PARTS = 8
+"""Shards of a container that would have fewer of full size, as far as each has a page: for several workers."""
+_TAIL = 4
+"""A last shard smaller than this part of a full one goes with the one before it."""
 
-    The listing of a shard ends with the first name behind it. With exactly whole pages that name would be on another.
+
+def shard_size(most: int, objects: int) -> int:
+    """Entries of a shard, about, of a container that has so many `objects`.
+
+    Large shards end just before a page of the listing does: the listing of a shard ends with the first name behind it,
+    and with exactly whole pages that name would be on another.
+
+    Args:
+        most: entries that a shard is to have, where there are enough of them.
     """
-    return max(1, round(objects / PAGE)) * PAGE - _SPARE if objects >= PAGE else objects
+    if most < PAGE:
+        return most
+    wanted = min(most, max(PAGE, -(-objects // PARTS)))
+    return max(1, round(wanted / PAGE)) * PAGE - _SPARE
+
+
+_PIECES = 250
+"""Pieces of a shard in which a listing is added up before the shards are cut."""
 
 
 @dataclass(slots=True)
@@ -45,11 +62,11 @@ class Segments:
     """The listing of one range, added up in pieces of which shards are made later; memory grows with pieces.
 
     Args:
-        shard_objects: entries of a shard, about; a piece is a hundredth of it.
+        shard_objects: entries of a shard, about; a piece is a small part of it.
     """
 
     def __init__(self, shard_objects: int, shard_bytes: int = SHARD_BYTES) -> None:
-        self._most_objects, self._most_bytes = max(1, shard_objects // 100), max(1, shard_bytes // 100)
+        self._most_objects, self._most_bytes = max(1, shard_objects // _PIECES), max(1, shard_bytes // _PIECES)
         self.pieces: list[Segment] = []
         self.types: Counter[str] = Counter()
         self.tiers: Counter[str] = Counter()
@@ -141,8 +158,16 @@ class Cutter:
         self._types.update(segments.types)
         self._tiers.update(segments.tiers)
 
+    def _join_tail(self) -> None:
+        objects, size = sum(self._objects[-2:]), sum(self._bytes[-2:])
+        small = self._objects[-1] * _TAIL < self._most_objects and size < self._most_bytes
+        if self._cuts and small:
+            self._cuts.pop()
+            self._objects[-2:], self._bytes[-2:] = [objects], [size]
+
     def survey(self, *, public_access: str = "") -> ContainerSurvey:
         """What was counted. `public_access` is the container's own setting: "", "blob" or "container"."""
+        self._join_tail()
         return ContainerSurvey(
             account=self._account,
             container=self._container,

@@ -53,6 +53,8 @@ class Pace:
         account: the account, for messages.
         bounds: what the limit may be.
         allowance: the caps of the run, shared with the other accounts.
+        clock: seconds.
+        work: seconds that the event loop has worked, not waited.
     """
 
     def __init__(
@@ -62,11 +64,12 @@ class Pace:
         allowance: Allowance | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        work: Callable[[], float] = time.thread_time,
     ) -> None:
         self.account = account
         self._bounds = bounds or Bounds()
         self._allowance = allowance
-        self._clock = clock
+        self._clock, self._work = clock, work
         self._state = first_state(self._bounds)
         self.limit = self._state.limit
         """Objects that may be in flight."""
@@ -77,7 +80,7 @@ class Pace:
         self._full = False
         self._warming = True
         self._laps, self._lap_end = 0, 1
-        self._began = clock()
+        self._began, self._worked = clock(), work()
         self._cut_at = float("-inf")
         self._rests_until = 0.0
         self._waking: asyncio.TimerHandle | None = None
@@ -192,7 +195,8 @@ class Pace:
         if seconds < SHORTEST_ROUND or (self._finished < FEWEST and self._laps < _MOST_LAPS):
             self._lap_end = self._finished + self._busy + 1
             return
-        seen = Round(seconds, self._finished, seconds / self._laps, self._throttled, self._full)
+        busy = (self._work() - self._worked) / seconds
+        seen = Round(seconds, self._finished, seconds / self._laps, self._throttled, self._full, busy)
         before = self._state.limit
         self._state = after_round(self._state, seen, self._bounds)
         self._warming = self._state.doubling and self._state.limit > before
@@ -203,7 +207,7 @@ class Pace:
         self._full = bool(self._waiting)
         # The one that enters next ends when all that are in flight have ended, in number.
         self._laps, self._lap_end = 0, self._busy + 1
-        self._began = now
+        self._began, self._worked = now, self._work()
         self._apply()
 
     def _rest(self, until: float) -> None:

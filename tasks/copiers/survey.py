@@ -71,9 +71,9 @@ async def survey_container(source: SourceBlobs, account: str, container: str, sh
         ObjectError, GovliftError: it could not be listed to its end, in order.
     """
     settings = await source.container_settings(container)
-    size = shard_size(shard_objects)
-    cutter = Cutter(account, container, shard_objects=size)
-    parts = await fold_listing(source, container, f"{account}/{container}", lambda: _Counted(size))
+    parts = await fold_listing(source, container, f"{account}/{container}", lambda: _Counted(shard_objects))
+    found = sum(piece.objects for part in parts for piece in part.segments.pieces)
+    cutter = Cutter(account, container, shard_objects=shard_size(shard_objects, found))
     for part in parts:
         cutter.take(part.segments)
     survey = cutter.survey(public_access=settings.public_access)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mappings.pacing import START, Bounds, Caps, Hours, Timetable
+from mappings.pacing import START, Bounds, Caps, Hours, PaceState, Round, Timetable, after_round
 from tasks.copiers.allowance import Allowance, of_one_blob
 from tasks.copiers.pace import Pace, PaceBook
 
@@ -28,6 +28,8 @@ class Service:
     """Objects that are worked on at once; more wait for each other, so everything takes longer."""
     chance: float = 0.0
     """Share of requests that are refused whatever the load."""
+    own: float = 0.0
+    """Seconds that the event loop itself works for each object."""
     now: float = 0.0
     served: int = 0
     refused: int = 0
@@ -66,7 +68,8 @@ class Service:
 
 
 def simulated(service: Service, most: int = 512, **bounds: float) -> Pace:
-    return Pace("account", Bounds(most=most, **bounds), clock=lambda: service.now)  # type: ignore[arg-type]
+    bounded = Bounds(most=most, **bounds)  # type: ignore[arg-type]
+    return Pace("account", bounded, clock=lambda: service.now, work=lambda: service.own * service.served)
 
 
 def test_it_grows_to_the_maximum_where_nothing_complains() -> None:
@@ -124,10 +127,29 @@ def test_it_does_not_grow_where_more_in_flight_only_waits_longer() -> None:
     assert pace.limit <= 2 * 64
 
 
+@pytest.mark.parametrize("seconds", [0.001, 0.04])
+def test_it_opens_no_more_than_the_event_loop_has_time_for(seconds: float) -> None:
+    """Breaks when it doubles while its own process is the bottleneck, which shows in no time per object: what comes of
+    it is connections, each as dear as ten objects. Breaks, too, when a distant service is left half idle."""
+    service = Service(seconds=seconds, own=0.0001)
+    pace = simulated(service)
+    service.run(pace, 1.0)
+    keeps_busy = seconds / service.own
+    assert pace.limit <= max(START, keeps_busy)
+    assert pace.limit >= min(START, keeps_busy / 2)
+    assert pace.limit > 0.3 * keeps_busy
+
+
+def test_a_loop_without_any_time_left_grows_by_no_step() -> None:
+    state = PaceState(limit=100, doubling=False)
+    rounds = {busy: Round(1.0, 200, 0.1, 0, True, busy) for busy in (0.0, 0.5, 0.95)}
+    assert [after_round(state, seen, Bounds()).limit for seen in rounds.values()] == [104, 104, 100]
+
+
 def test_who_gives_a_place_back_unused_says_nothing_about_the_service() -> None:
     """Breaks when objects that were handed on at once count as the quickest ever seen: nothing is flat beside them."""
     seconds = [0.0]
-    pace = Pace("a", Bounds(most=512), clock=lambda: seconds[0])
+    pace = Pace("a", Bounds(most=512), clock=lambda: seconds[0], work=lambda: 0.0)
     for _ in range(START):
         assert pace.try_enter()
         pace.withdraw()
@@ -145,7 +167,7 @@ def test_who_gives_a_place_back_unused_says_nothing_about_the_service() -> None:
 def test_those_that_open_connections_first_say_nothing_about_the_limit() -> None:
     """Breaks when the first objects after a growth, which wait for a handshake, end the doubling."""
     seconds, known = [0.0], START
-    pace = Pace("a", Bounds(most=512), clock=lambda: seconds[0])
+    pace = Pace("a", Bounds(most=512), clock=lambda: seconds[0], work=lambda: 0.0)
     for _ in range(16):
         entered = 0
         while pace.try_enter():

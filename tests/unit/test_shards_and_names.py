@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mappings.errors import FixTheInput, ObjectError
 from mappings.naming import candidates, is_account_name, resource_group_names, target_account_name
-from mappings.shards import Cutter, Span, asked_for, newest_cover
+from mappings.shards import Cutter, Span, asked_for, newest_cover, shard_size
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
 LISTING = st.lists(st.tuples(NAMES, st.integers(0, 50), st.integers(1, 3)), unique_by=lambda each: each[0]).map(sorted)
@@ -36,11 +36,26 @@ def test_ranges_cover_every_name_exactly_once(listing: list[tuple[str, int, int]
         assert count == sum(copies for _, _, copies in inside)
         assert total == sum(length * copies for _, length, copies in inside)
         before_last = inside[:-1]
-        assert sum(copies for _, _, copies in before_last) < objects, "a full shard takes no further name"
+        most = objects if end is not None else objects * 5 / 4
+        assert sum(copies for _, _, copies in before_last) < most, "a full shard takes no further name"
         assert sum(length * copies for _, length, copies in before_last) < size
     assert survey.objects == sum(copies for _, _, copies in listing)
     assert survey.snapshots == survey.objects - len(listing)
     assert survey.by_type == ({"BlockBlob": survey.objects} if listing else {})
+
+
+def test_a_small_rest_goes_with_the_shard_before_it() -> None:
+    """A worker of its own for a handful of objects costs more than it saves."""
+    listing = [(f"{number:03}", 1, 1) for number in range(102)]
+    assert fed(listing, 50, 1000).survey().shard_objects == (50, 52)
+    assert fed(listing, 40, 1000).survey().shard_objects == (40, 40, 22)
+    assert fed(listing, 50, 52).survey().shard_objects == (50, 50, 2), "the bytes of a shard are bounded, too"
+
+
+def test_shards_of_a_small_container_are_smaller_and_end_before_a_page_does() -> None:
+    assert [shard_size(50_000, objects) for objects in (0, 10_000, 100_000, 10**7)] == [4_900, 4_900, 9_900, 49_900]
+    assert shard_size(5_000, 10**7) == 4_900
+    assert shard_size(300, 10**7) == 300, "what the settings ask for"
 
 
 def test_an_empty_container_is_one_shard() -> None:

@@ -43,7 +43,7 @@ class Reply:
             if any(names.count(name) > 1 for name in _ONCE):
                 raise Broken("two headers that contradict each other")
         elif status < 300 and not self._old:
-            _learn(lines)
+            _learn(head[9:12], lines)
 
     def raw(self, name: bytes) -> bytes | None:
         """One header by its name in lower case; None where it is absent."""
@@ -102,14 +102,14 @@ class _Shape:
 
 _VALUE = rb"([^\x00-\x20](?:[^\r\n]*[^\x00-\x20])?|)"
 _MOST_SHAPES = 8
-_shapes: tuple[_Shape, ...] = ()
+_shapes: dict[bytes, tuple[_Shape, ...]] = {}
+"""By status: answers to a read and to a write differ in it, and the first expression that is tried mostly fits."""
 _new: Callable[[type[Reply]], Reply] = object.__new__
 
 
-def _learn(lines: list[tuple[bytes, bytes, bytes]]) -> None:
-    global _shapes
+def _learn(status: bytes, lines: list[tuple[bytes, bytes, bytes]]) -> None:
     if len(lines) <= 40:
-        _shapes = (_Shape(lines), *_shapes[: _MOST_SHAPES - 1])
+        _shapes[status] = (_Shape(lines), *_shapes.get(status, ())[: _MOST_SHAPES - 1])
 
 
 def text_of(raw: bytes) -> str:
@@ -196,7 +196,7 @@ class AnswerReader:
     # --- stages: each takes a start of data[:end] and says how much of it ---
 
     def _head(self, data: bytearray, end: int) -> int:
-        for shape in _shapes:
+        for shape in _shapes.get(bytes(data[9:12]), ()):
             known = shape.read(data, end)
             if known is not None:
                 self.reply, place = known

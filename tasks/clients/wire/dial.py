@@ -67,7 +67,7 @@ class Dialer:
         self.host = host
         self._yard, self._seconds = yard, seconds
         # Not at import: SSL_CERT_FILE and the proxy count as they stand now.
-        self._tls = _context(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
+        self._tls = trust_at_hand()
         self._proxy = proxy_for(host)
         self._addresses: tuple[float, list[tuple[int, tuple[str, int]]]] = (-_NAMES_KEPT, [])
 
@@ -198,6 +198,11 @@ class Dialer:
                 await ready
             finally:
                 end(fd)
+
+
+def trust_at_hand() -> ssl.SSLContext:
+    """The trusted certificates that the environment names now, read at the first call."""
+    return _context(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
 
 
 @lru_cache(maxsize=4)

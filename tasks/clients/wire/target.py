@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mappings.errors import CompareTarget, ObjectGone, ObjectRefused
-from mappings.fidelity import Features
+from mappings.fidelity import Features, features_of
 from mappings.objects import BlobType, ContainerSettings, HttpHeaders, ListedObject, Written
 from tasks.clients import crc64
 from tasks.clients.blobs_target import TargetBlobClient
@@ -61,10 +61,24 @@ class WireTarget(Side[TargetBlobClient]):
         signer = BearerSigner(session)
         super().__init__(desk, session.cloud, signer, reads_only=session.reads_only, of_source=False)
         self._one_checksum = False
+        self._features: Features | None = None
 
     async def features(self) -> Features:
-        found = await self._desk.features()
+        if self._features is None:
+            self._features = await self._ask_features()
+        found = self._features
         return replace(found, tags=False) if found.tags and not self.blobs.tags_listed else found
+
+    async def _ask_features(self) -> Features:
+        """Get Account Information; the SDK's client would take longer to come to life than the answer."""
+        try:
+            reply = await self.wire.ask("GET", "", "", "restype=account&comp=properties", doing="ask for the kind of")
+        except ObjectRefused:
+            # The role may not allow it; a listing or a write then tells what is missing.
+            return Features()
+        kind, sku = reply.named("x-ms-account-kind"), reply.named("x-ms-sku-name")
+        hierarchical = reply.named("x-ms-is-hns-enabled").lower() == "true"
+        return features_of(kind, sku, hierarchical=hierarchical) if kind else Features()
 
     # --- containers ---
 
