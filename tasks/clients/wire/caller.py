@@ -30,6 +30,9 @@ SILENCE = 60.0
 SMALL = 1024 * 1024
 """Most bytes of an answer whose body matters little."""
 _MOST_LINES = 1024
+_MOST_THREADS = 8
+"""There are two sides, so together they have a thread for each processor; more only take the interpreter's lock from
+each other."""
 _SENT = Sent()
 _READS = frozenset({"GET", "HEAD"})
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
@@ -49,7 +52,7 @@ class Caller:
     Args:
         spoken: API version of the account, shared with the SDK client beside this one.
         reads_only: nothing but GET and HEAD leaves this caller.
-        threads: large bodies carried at once off the event loop; 0 carries all on it.
+        threads: large bodies carried at once off the event loop; 0 carries all on it, None is half of the processors.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class Caller:
         """Requests sent, retries included."""
         self._signer, self._reads_only = signer, reads_only
         self._guard = HostGuard(cloud, reads_only=reads_only)
-        self._threads = min(8, 2 * (os.cpu_count() or 1)) if threads is None else threads
+        self._threads = max(1, min(_MOST_THREADS, (os.cpu_count() or 1) // 2)) if threads is None else threads
         self._pool: Pool | None = None
         self._yard: Yard | None = None
         self._fixed = ""
