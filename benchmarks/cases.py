@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 MIB = 1 << 20
 
@@ -22,8 +23,8 @@ class Case:
     latency_ms: float = 0.0
     faults: Mapping[str, float] = field(default_factory=dict)
     """Settings of the service while the measured command runs."""
-    resync: bool = False
-    """The target holds everything already; each tool looks and finds nothing to do."""
+    kind: Literal["copy", "resync", "list"] = "copy"
+    """resync: the target holds everything already, and each tool finds nothing to do. list: the source is counted."""
     repeats: int = 5
     group: str = "small"
     pull: str = "ref"
@@ -37,6 +38,9 @@ FAULTS = {"busy": 0.006, "reset_before": 0.002, "reset_after": 0.001, "truncate"
 PULLERS = ("govlift-pull", "govlift-pull-l2", "azcopy", "azcopy-nocheck", "rclone-pull")
 STREAMERS = ("govlift-stream", "rclone-stream")
 LOOKERS = ("govlift-resync", "azcopy-sync", "rclone-sync")
+LISTERS = ("govlift-list", "azcopy-list", "rclone-list")
+BIG_PULLERS = ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull")
+BIG_STREAMERS = ("govlift-stream", "rclone-stream", "rclone-stream-tuned")
 
 CASES = (
     Case("small-pull", "10,000 x 16 KiB by pull", 10_000, _SMALL, PULLERS),
@@ -80,7 +84,7 @@ CASES = (
         _SMALL,
         ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull"),
         group="hundred",
-        repeats=1,
+        repeats=3,
     ),
     Case(
         "mid-pull",
@@ -89,7 +93,16 @@ CASES = (
         MIB,
         ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull"),
         group="mid",
-        repeats=2,
+    ),
+    Case(
+        "mid-pull-40ms",
+        "2,000 x 1 MiB by pull, 40 ms a request",
+        2_000,
+        MIB,
+        ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull-300"),
+        latency_ms=40,
+        group="mid",
+        repeats=3,
     ),
     Case(
         "mid-stream",
@@ -98,7 +111,6 @@ CASES = (
         MIB,
         ("govlift-stream", "rclone-stream-16"),
         group="mid",
-        repeats=2,
     ),
     Case(
         "mid-stream-40ms",
@@ -108,16 +120,15 @@ CASES = (
         STREAMERS,
         latency_ms=40,
         group="mid",
-        repeats=2,
+        repeats=3,
     ),
     Case(
         "big-pull",
         "8 x 256 MiB by pull",
         8,
         256 * MIB,
-        ("govlift-pull", "azcopy", "azcopy-nocheck", "rclone-pull"),
+        BIG_PULLERS,
         group="big",
-        repeats=3,
         pull="fetch",
     ),
     Case(
@@ -125,7 +136,27 @@ CASES = (
         "8 x 256 MiB by stream",
         8,
         256 * MIB,
-        ("govlift-stream", "rclone-stream", "rclone-stream-tuned"),
+        BIG_STREAMERS,
+        group="big",
+    ),
+    Case(
+        "big-pull-40ms",
+        "8 x 256 MiB by pull, 40 ms a request",
+        8,
+        256 * MIB,
+        BIG_PULLERS,
+        latency_ms=40,
+        group="big",
+        repeats=3,
+        pull="fetch",
+    ),
+    Case(
+        "big-stream-40ms",
+        "8 x 256 MiB by stream, 40 ms a request",
+        8,
+        256 * MIB,
+        BIG_STREAMERS,
+        latency_ms=40,
         group="big",
         repeats=3,
     ),
@@ -135,9 +166,19 @@ CASES = (
         100_000,
         1024,
         LOOKERS,
-        resync=True,
+        kind="resync",
         group="resync",
-        repeats=2,
+    ),
+    Case(
+        "resync-100k-40ms",
+        "re-sync of 100,000 with nothing changed, 40 ms a request",
+        100_000,
+        1024,
+        LOOKERS,
+        latency_ms=40,
+        kind="resync",
+        group="resync",
+        repeats=3,
     ),
     Case(
         "resync-1m",
@@ -145,10 +186,23 @@ CASES = (
         1_000_000,
         1024,
         LOOKERS,
-        resync=True,
+        kind="resync",
         group="million",
-        repeats=1,
+        repeats=3,
     ),
+    Case("list-100k", "listing of 100,000", 100_000, 1024, LISTERS, kind="list", group="list"),
+    Case(
+        "list-100k-40ms",
+        "listing of 100,000, 40 ms a request",
+        100_000,
+        1024,
+        LISTERS,
+        latency_ms=40,
+        kind="list",
+        group="list",
+        repeats=3,
+    ),
+    Case("list-1m", "listing of 1,000,000", 1_000_000, 1024, LISTERS, kind="list", group="million", repeats=3),
 )
 
 

@@ -17,17 +17,18 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks.blobd import BUILT, ROOT, CompilerMissing, Service
 from benchmarks.cases import Case, chosen
 from benchmarks.goals import GOALS, PULL, Row, Rows, Run
 from benchmarks.limits import limits
-from benchmarks.measuring import Failed
+from benchmarks.measuring import Cost, Failed
 from benchmarks.tools import CONTAINER, SOURCE, TARGET, TOOLS, Missing, Place, govlift
 
 CALM = {"latency_ms": 0, "busy": 0, "reset_before": 0, "reset_after": 0, "truncate": 0, "retry_after": -1}
@@ -43,6 +44,11 @@ class Bench:
         self.runs: dict[tuple[str, str], list[Run]] = {}
         self.cases: dict[str, Case] = {}
         self.skipped: dict[str, str] = {}
+        """Tool -> how to have it."""
+        self.failed: dict[str, str] = {}
+        """Case and tool -> what it said."""
+        self._before: Mapping[str, Any] = {}
+        """Counters of the service when the run began."""
         self.start: Run | None = None
         """What govlift's workers cost where there is nothing to copy."""
         environment = {
@@ -56,7 +62,7 @@ class Bench:
         self._load(case)
         for number in range(repeats):
             for tool in tools:
-                if tool in self.skipped:
+                if tool in self.skipped or f"{case.name}: {tool}" in self.failed:
                     continue
                 try:
                     run = self._one(case, tool)
@@ -65,7 +71,7 @@ class Bench:
                     say(f"  {tool}: skipped: {missing}")
                     continue
                 except Failed as failed:
-                    self.skipped[f"{case.name}: {tool}"] = str(failed).strip().splitlines()[-1]
+                    self.failed[f"{case.name}: {tool}"] = str(failed).strip().splitlines()[-1]
                     say(f"  {tool}: FAILED: {failed}")
                     continue
                 self.runs.setdefault((case.name, tool), []).append(run)
@@ -88,7 +94,7 @@ class Bench:
         ask("load", side="commercial", **_AWAY, n=case.count, size=case.size)
         self._empty()
         shutil.rmtree(self._folder(case), ignore_errors=True)
-        if case.resync:
+        if case.kind == "resync":
             say("  the first copy, by govlift")
             govlift(case, self._place(case), route="pull", proof="L1")
 
@@ -102,29 +108,38 @@ class Bench:
         def ready() -> None:
             self.service.ask("settings", **(conditions or {}))
             self.service.ask("counters/reset")
+            self._before = self.service.ask("counters")
 
         return Place(self._folder(case), self.environment, ready)
 
     def _one(self, case: Case, tool: str) -> Run:
-        if not case.resync:
+        if case.kind != "resync":
             self._empty()
             shutil.rmtree(self._folder(case), ignore_errors=True)
         place = self._place(case, {"latency_ms": case.latency_ms, **case.faults})
-        if case.resync and not tool.startswith("govlift"):
+        if case.kind == "resync" and not tool.startswith("govlift"):
             place = replace(place, folder=self._folder(case) / tool)
         try:
             ran = TOOLS[tool].run(case, place)
         finally:
             counted = self.service.ask("counters")
             self.service.ask("settings", **CALM)
+        if case.kind == "list":
+            return self._run(ran.cost, counted, 0)
         found = self.service.ask("compare", **_AWAY, to_account=TARGET, to_container=CONTAINER)
         lost = int(found["missing"]) + int(found["different"]) + int(found["extra"])
         if lost:
             say(f"  {tool}: WRONG at the destination: {found}")
-        here, there = counted["commercial"], counted["government"]
+        return self._run(ran.cost, counted, lost)
+
+    def _run(self, cost: Cost, counted: Mapping[str, Any], lost: int) -> Run:
+        here, there, before = counted["commercial"], counted["government"], self._before
+        used = sum(float(counted[name]) - float(before[name]) for name in ("cpu_user", "cpu_system"))
+        # Lines that the service keeps to itself, for copy sources over HTTPS, may be open from before.
+        connections = counted["peak_connections"] - before["connections"]
         return Run(
-            ran.cost.wall, ran.cost.start, ran.cost.cpu, ran.cost.peak_mib, here["requests"], there["requests"],
-            counted["peak_connections"], lost,
+            cost.wall, cost.start, cost.cpu, cost.peak_mib, here["requests"], there["requests"],
+            connections, lost, used,
         )  # fmt: skip
 
     @property
@@ -147,19 +162,21 @@ def tables(bench: Bench) -> Iterator[str]:
         if not rows:
             continue
         rounds = max(len(row.runs) for row in rows.values())
+        fetches = (bench.pull or case.pull) == "fetch"
         told = f"medians of {rounds} rounds" if rounds > 1 else "one round"
         yield f"\n### {case.title[0].upper()}{case.title[1:]}: {told}\n"
-        if any("pull" in tool or "azcopy" in tool for tool in rows) and not case.resync:
-            how = "in memory" if (bench.pull or case.pull) == "ref" else "over HTTPS, on the same cores"
+        if any("pull" in tool or "azcopy" in tool for tool in rows) and case.kind == "copy":
+            how = "over HTTPS, on the same cores" if fetches else "in memory"
             yield f"The service read the copy sources {how}.\n"
         yield (
             "| tool | time | with start | objects/s | MB/s | CPU | CPU per object | peak memory "
-            "| requests per object, source + target | connections |"
+            "| requests per object, source + target | connections | processors busy with the service |"
         )
-        yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+        yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
         for tool, row in rows.items():
             whole = f"{row.whole:.2f} s" if row.start else ""
             source = row.requests - row.target_requests
+            connections = "" if fetches else f"{row.of(lambda run: run.connections):,.0f}"
             note = f" ({TOOLS[tool].note})" if TOOLS[tool].note else ""
             wrong = f" **{row.lost} wrong**" if row.lost else ""
             yield (
@@ -168,7 +185,7 @@ def tables(bench: Bench) -> Iterator[str]:
                 f"| {row.count * row.size / row.wall / 1e6:,.0f} | {row.cpu:.2f} s "
                 f"| {row.cpu / row.count * 1e6:,.0f} us "
                 f"| {row.peak:,.0f} MiB | {source:.2f} + {row.target_requests:.2f} "
-                f"| {row.of(lambda run: run.connections):,.0f} |"
+                f"| {connections} | {row.service_cores:.2f} |"
             )
 
 
@@ -177,7 +194,9 @@ def goals(bench: Bench) -> Iterator[str]:
     yield "| goal | wanted | reached | |\n|---|--:|--:|---|"
     for goal in GOALS:
         told = goal.told(bench.rows)
-        if told is not None:
+        if told is None and bench.failed:
+            yield f"| {goal.words} | {'>=' if goal.at_least else '<='} {goal.bound:g}{goal.unit} | not measured | |"
+        elif told is not None:
             sign = ">=" if goal.at_least else "<="
             met = "met" if told[1] else "**not met**"
             yield f"| {goal.words} | {sign} {goal.bound:g}{goal.unit} | {told[0]} | {met} |"
@@ -199,6 +218,8 @@ def heading(bench: Bench) -> Iterator[str]:
         )
     for tool, why in bench.skipped.items():
         yield f"Skipped: {tool}: {why}"
+    for tool, why in bench.failed.items():
+        yield f"**Failed**: {tool}: {why}"
 
 
 def say(line: str) -> None:
@@ -225,7 +246,7 @@ def opened(folder: Path, threads: int) -> Iterator[Service]:
 def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     reader.add_argument(
-        "--cases", default="", help="groups (small, mid, big, resync, million) or names; all by default"
+        "--cases", default="", help="groups (small, hundred, mid, big, resync, list, million) or names; all by default"
     )
     reader.add_argument("--tools", default="", help="only these")
     reader.add_argument("--repeats", type=int, default=0, help="rounds, at most; 5 by default, fewer of large ones")

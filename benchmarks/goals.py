@@ -25,6 +25,8 @@ class Run:
     """Most at once, to the service: both sides, all processes."""
     lost: int
     """Objects that are missing or different at the destination afterwards."""
+    service_cpu: float = 0.0
+    """CPU seconds of the service meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ class Row:
     @property
     def requests(self) -> float:
         return self.of(lambda run: run.source_requests + run.target_requests) / self.count
+
+    @property
+    def service_cores(self) -> float:
+        """Processors that the service kept busy; near the number of its threads, it is the service that is measured."""
+        return self.of(lambda run: run.service_cpu / run.wall)
 
     @property
     def lost(self) -> int:

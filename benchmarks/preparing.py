@@ -2,6 +2,7 @@
 
     python -m benchmarks.preparing FOLDER migrate SETTINGS.json     # a new folder: survey, container, shards, run
     python -m benchmarks.preparing FOLDER resync                    # the same shards again, over what is there
+    python -m benchmarks.preparing FOLDER survey                    # only counts what the container holds
 
 Prints the id of the run and the number of workers; they do the rest, and they are what is measured.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.crew import at_first
+from flows.mover import run_loop
 from flows.running import workers_for
 from flows.wiring import Bench, now
 from mappings.model import ContainerSurvey
@@ -103,12 +105,25 @@ async def verified(bench: Bench, run_id: str) -> None:
         raise SystemExit(f"the copy before the re-sync is not whole: {proved.mismatches[0]}")
 
 
+async def counted(config: Path, source: str, container: str) -> int:
+    """Survey a container, as `assess` does."""
+    async with Bench(config) as bench:
+        survey = await survey_container(
+            bench.source_blobs(source), source, container, bench.settings.copy_.shard_objects
+        )
+        return survey.objects
+
+
 def main() -> None:
-    folder, kind = Path(sys.argv[1]), RunKind(sys.argv[2])
+    folder = Path(sys.argv[1])
     asked = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     config = folder / "migration.toml"
     if not config.exists():
         config.write_text(settings_text(asked["copy"]), encoding="utf-8")
+    if sys.argv[2] == "survey":
+        sys.stdout.write(f"{run_loop(counted(config, asked['source'], asked['container']))}\n")
+        return
+    kind = RunKind(sys.argv[2])
     run_id, workers = asyncio.run(prepare(config, kind, asked["source"], asked["target"], asked["container"]))
     sys.stdout.write(f"{run_id} {workers}\n")
 

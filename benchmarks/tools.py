@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,26 @@ def _must_be_whole(place: Place, run_id: str) -> None:
         raise Failed(f"govlift did not copy everything: shards {left}, {tally}")
 
 
+def govlift_list(case: Case, place: Place) -> Ran:
+    """The survey of one container, in a process of its own that starts with the clock."""
+    told = {"copy": {}, "source": SOURCE, "target": TARGET, "container": CONTAINER}
+    place.folder.mkdir(parents=True, exist_ok=True)
+    (place.folder / "case.json").write_text(json.dumps(told), encoding="utf-8")
+    command = [sys.executable, "-m", "benchmarks.preparing", str(place.folder), "survey"]
+    environment = {**place.environment, SECRET_ENV: "secret", "PYTHONPATH": str(ROOT)}
+    log = place.folder / "survey.log"
+    cost = run([command], environment, log, ready=place.ready)
+    return counted(cost, case, log)
+
+
+def counted(cost: Cost, case: Case, log: Path) -> Ran:
+    """A listing that did not count every object is a failure."""
+    said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    if str(case.count) not in re.findall(r"\d+", said):
+        raise Failed(f"{case.count} objects were to be counted: {said}")
+    return Ran(cost)
+
+
 def _azcopy(words: list[str], place: Place) -> Ran:
     if not AZCOPY.exists():
         raise Missing("AzCopy is not installed: npm ci --prefix tests/oracle")
@@ -127,6 +148,11 @@ def azcopy(case: Case, place: Place, *more: str) -> Ran:
     return _azcopy(["copy", *urls, "--from-to=BlobBlob", "--recursive", *more], place)
 
 
+def azcopy_list(case: Case, place: Place) -> Ran:
+    ran = _azcopy(["list", f"{place.source}?{SAS}", "--running-tally", "--machine-readable"], place)
+    return counted(ran.cost, case, place.folder / "azcopy.log")
+
+
 def azcopy_sync(case: Case, place: Place) -> Ran:
     urls = [f"{place.source}?{SAS}", f"{place.target}?{SAS}"]
     return _azcopy(["sync", *urls, "--from-to=BlobBlob", "--recursive"], place)
@@ -150,9 +176,13 @@ def rclone(case: Case, place: Place, *more: str, command: str = "copy", transfer
         *("--azureblob-no-check-container", "--retries", "3", "--stats", "0", *more),
     ]
     place.ready()
-    return Ran(
-        run([[*words, command, f"com:{CONTAINER}", f"gov:{CONTAINER}"]], place.environment, place.folder / "rclone.log")
-    )
+    told = [f"com:{CONTAINER}", "--json"] if command == "size" else [f"com:{CONTAINER}", f"gov:{CONTAINER}"]
+    return Ran(run([[*words, command, *told]], place.environment, place.folder / "rclone.log"))
+
+
+def rclone_list(case: Case, place: Place) -> Ran:
+    ran = rclone(case, place, "--fast-list", command="size")
+    return counted(ran.cost, case, place.folder / "rclone.log")
 
 
 def _azcopy_version() -> str:
@@ -189,6 +219,9 @@ TOOLS: Mapping[str, Tool] = {
     "govlift-resync": Tool(
         "govlift re-sync", lambda c, p: govlift(c, p, kind="resync", route="pull", proof="L1"), _govlift_version
     ),
+    "govlift-list": Tool("govlift, survey of the container", govlift_list, _govlift_version),
+    "azcopy-list": Tool("AzCopy list", azcopy_list, _azcopy_version),
+    "rclone-list": Tool("rclone size --fast-list", rclone_list, _rclone_version),
     "azcopy": Tool("AzCopy copy", azcopy, _azcopy_version),
     "azcopy-nocheck": Tool(
         "AzCopy copy --check-length=false", lambda c, p: azcopy(c, p, "--check-length=false"), _azcopy_version

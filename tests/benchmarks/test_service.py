@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.core.exceptions import AzureError
 
+from benchmarks import copying
 from benchmarks.blobd import Service
 from benchmarks.cases import Case
-from benchmarks.copying import CALM, Bench, goals, tables
+from benchmarks.copying import CALM, Bench, goals, heading, tables
+from benchmarks.measuring import Cost, Failed
+from benchmarks.tools import Missing, Place, Ran, Tool, counted
 from tests.benchmarks.conftest import FastStage
 from tests.sandbox.conformance.conftest import new_name
 from tests.sandbox.conformance.stage import ACCOUNTS
@@ -95,12 +99,54 @@ def test_a_whole_case_runs_and_is_reported(service: Service, tmp_path: Path, too
     """Breaks when the product cannot be prepared and driven any more, or a lost object is not told."""
     bench = Bench(tmp_path, service)
     bench.carry_out(Case("small-pull", "300 x 16 KiB", 300, 16 * 1024, (tool,)), (tool,), 1)
-    assert bench.skipped == {}
+    assert bench.skipped == bench.failed == {}
     row = bench.rows["small-pull", tool]
     assert row.lost == 0
     assert row.cpu > 0.1
     assert row.start > 0 and row.whole > row.wall > 0
     assert row.target_requests < 1.5
+    assert 0 < row.service_cores < 2
     text = "\n".join([*tables(bench), *goals(bench)])
     assert "300 x 16 KiB" in text
     assert "objects lost or different, all rows of govlift | <= 0 | 0.00 | met" in text
+
+
+def test_a_listing_is_counted_and_one_that_is_short_fails(service: Service, tmp_path: Path) -> None:
+    """Breaks when a tool that lists only a part of the container is praised for its speed."""
+    bench = Bench(tmp_path, service)
+    case = Case("list-100k", "listing", 7_321, 10, ("govlift-list",), kind="list")
+    bench.carry_out(case, case.tools, 1)
+    assert bench.failed == {} and bench.rows["list-100k", "govlift-list"].wall > 0
+    log = tmp_path / "list-100k" / "survey.log"
+    with pytest.raises(Failed, match="7322 objects were to be counted"):
+        counted(Cost(1, 1, 1), replace(case, count=7_322), log)
+
+
+def test_a_tool_that_is_not_installed_is_skipped_by_name_and_one_that_breaks_is_no_skip(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Breaks when a missing witness ends the run, or a failed one vanishes from the report together with its goals."""
+
+    def missing(_: Case, __: Place) -> Ran:
+        raise Missing("AzCopy is not installed: npm ci --prefix tests/oracle")
+
+    def failing(_: Case, __: Place) -> Ran:
+        raise Failed("first line\nlast line")
+
+    calls = []
+
+    def fine(case: Case, place: Place) -> Ran:
+        calls.append(case.name)
+        place.ready()
+        return Ran(Cost(2.0, 1.0, 10.0))
+
+    tools = {"azcopy": missing, "rclone-pull": failing, "govlift-pull": fine}
+    monkeypatch.setattr(copying, "TOOLS", {name: Tool(name, run, lambda: "") for name, run in tools.items()})
+    bench = Bench(tmp_path, service)
+    bench.carry_out(Case("small-pull", "one", 1, 1, tuple(tools), kind="list"), tuple(tools), 2)
+    assert calls == ["small-pull", "small-pull"]
+    assert list(bench.skipped) == ["azcopy"]
+    told = "\n".join([*heading(bench), *goals(bench)])
+    assert "Skipped: azcopy: AzCopy is not installed: npm ci" in told
+    assert "**Failed**: small-pull: rclone-pull: last line" in told
+    assert "| 16 KiB by pull: times as fast as rclone | >= 2x | not measured | |" in told
