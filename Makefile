@@ -49,9 +49,10 @@ unit:
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not sandbox and not azurite and not prefect" tests/unit tests/ledger tests/copiers tests/reports
 
 CASES ?= all
+PARTLY = $(QUICK)$(filter-out all,$(CASES))
 bench: setup $(ORACLE) ## govlift beside AzCopy and rclone (over an hour; minutes: make bench CASES=small QUICK=1)
-	@$(BIN)/python -m benchmarks.copying --cases "$(CASES)" $(if $(QUICK),--repeats 1,--write)
-	@$(if $(QUICK)$(filter-out all,$(CASES)),,$(BIN)/python -m benchmarks.torn --write)
+	@$(BIN)/python -m benchmarks.copying --cases "$(CASES)" $(if $(QUICK),--repeats 1) $(if $(PARTLY),,--write)
+	@$(if $(PARTLY),,$(BIN)/python -m benchmarks.torn --write)
 
 format: setup ## rewrite the sources in the project's format
 	@$(BIN)/ruff format .
