@@ -176,7 +176,7 @@ def write(lines: list[str]) -> None:
             "",
             "A torn object has the right length, and AzCopy counts its transfer as a success. With",
             "`--s2s-detect-source-changed` it compares Last-Modified, which has a grain of a second, before the blocks",
-            "are committed, and fails what moved without trying it again; in this run that let nothing torn through.",
+            "are committed, and fails what moved without trying it again; what moves within that second it cannot see.",
             "govlift starts an object over that changed; one that never rests it fails by name, and leaves what stood",
             "at the target.",
             END,
