@@ -46,6 +46,8 @@ SILENT = timedelta(seconds=30)
 _LOOK_SECONDS, _LOOK_GROWS = (0.02, 2.0), 1.25
 """Between two looks for a shard while others hold all that are left: soon at first, then less often."""
 _RENEW_BEATS = int(LEASE_SECONDS / 3 / BEAT_SECONDS)
+_MET_BEATS = 2
+"""Signs of life after which those that began at the same time have given one, too."""
 _TOLD = 1000
 """Route events of one shard that are recorded; the manifest has the route of every object."""
 
@@ -99,9 +101,14 @@ async def drain(bench: Bench, run_id: str, *, number: int = 0) -> Tally:
 
 
 class Worker:
-    """One worker of one run. The ledger is asked on the event loop only while no shard is in hand."""
+    """One worker of one run. The ledger is asked on the event loop only while no shard is in hand.
 
-    def __init__(self, bench: Bench, run_id: str, number: int) -> None:
+    Args:
+        number: of this worker among those of its machine.
+        beat: seconds between two signs of life.
+    """
+
+    def __init__(self, bench: Bench, run_id: str, number: int, *, beat: float = BEAT_SECONDS) -> None:
         self._bench, self._run_id = bench, run_id
         self._progress = Progress()
         self._work = shard_work(bench, self._progress)
@@ -112,6 +119,9 @@ class Worker:
         self._routes_told = self._routes_heard = 0
         self._holder = asyncio.current_task()
         self._life = WorkerRecord(run_id, own_name(str(number)), socket.gethostname(), os.getpid(), now(), now())
+        self._beat_seconds = beat
+        self._met = asyncio.Event()
+        """Set when the workers that began together with this one have been seen."""
         self.over = asyncio.Event()
         """Set when the work has ended, so that the signs of life do."""
         self.stopped = False
@@ -122,6 +132,10 @@ class Worker:
         total = Tally()
         pause, longest = _LOOK_SECONDS
         self._hear_routes(self._reader.events(ROUTES))
+        copy = self._bench.settings.copy_
+        if self._work.azcopy is not None and (copy.max_mib_per_second or copy.outside_mib_per_second):
+            # A process of AzCopy keeps the part of the cap that it was started with.
+            await self._met.wait()
         while not self._run_is_over():
             self._waiting.extend(self._claim())
             if self._waiting:
@@ -137,6 +151,12 @@ class Worker:
 
     async def live(self) -> None:
         """Give a sign of life every two seconds, and look whether the run still runs."""
+        try:
+            await self._live()
+        finally:
+            self._met.set()
+
+    async def _live(self) -> None:
         beats = 0
         while not self.over.is_set():
             due = beats % _RENEW_BEATS == _RENEW_BEATS - 1
@@ -151,8 +171,10 @@ class Worker:
                 self._holder.cancel()
                 return
             beats += 1
+            if beats == _MET_BEATS:
+                self._met.set()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.over.wait(), BEAT_SECONDS)
+                await asyncio.wait_for(self.over.wait(), self._beat_seconds)
 
     def withdraw(self) -> bool:
         """Take the cancellation back that this worker asked for itself."""

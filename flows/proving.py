@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from mappings.errors import ExitCode, FixTheInput
 from mappings.runs import RunKind, ShardRecord
 from mappings.sampling import CONFIDENCE, Sample, at_most, said
 from mappings.states import ProofLevel, RunState
+from tasks.copiers.pace import ByteBudget, paces_of
+from tasks.copiers.rules import CopyRules
 from tasks.progress import Progress
 from tasks.proof import ProofWork, Proved, prove_all, prove_shard
 
@@ -32,15 +35,20 @@ async def prove(config: Path, *, level: str, share: float, seed: str) -> Outcome
             bench.source_session.prove()
             bench.target_session.prove()
             progress = Progress(total_objects=sum(r.tally.listed for r in records) if share == 1 else 0)
-            work = ProofWork(folder=bench.folder, level=wanted, share=share, seed=seed, progress=progress)
+            copy = bench.settings.copy_
+            paces, budget = paces_of(copy), ByteBudget(CopyRules.from_settings(copy).memory)
+            work = ProofWork(
+                bench.folder, level=wanted, share=share, seed=seed, progress=progress, paces=paces, budget=budget
+            )
 
             async def one(record: ShardRecord) -> Proved:
                 shard = record.shard
                 source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
                 return await prove_shard(record, work, source, target)
 
-            async with shown("verify", progress):
-                total = await prove_all(records, one)
+            with closing(paces):
+                async with shown("verify", progress):
+                    total = await prove_all(records, one)
             book.tally = total.tally
             book.detail = (
                 f"{total.tally.listed:,} objects looked at, {total.mismatched:,} mismatches, "

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from mappings.plan import (
 from mappings.runs import RunKind
 from mappings.states import ProofLevel, RunState, ShardState, StepState
 from tasks.carry import PrintStore
+from tasks.copiers.pace import paces_of
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
 from tasks.evidence_folder import mark_folder
@@ -245,7 +246,13 @@ async def verify_all(bench: Bench, book: RunBook, stages: Stages) -> Proved:
         now,
     )
     work = ProofWork(
-        folder=bench.folder, level=ProofLevel.L0, share=1.0, seed=book.run_id, progress=progress, printing=printing
+        folder=bench.folder,
+        level=ProofLevel.L0,
+        share=1.0,
+        seed=book.run_id,
+        progress=progress,
+        printing=printing,
+        paces=paces_of(bench.settings.copy_),
     )
 
     async def verify(record: ShardRecord) -> Proved:
@@ -253,8 +260,9 @@ async def verify_all(bench: Bench, book: RunBook, stages: Stages) -> Proved:
         source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
         return await stages.verify(shard.id, record, work, source, target)
 
-    async with shown("verify", progress):
-        return await prove_all(records, verify)
+    with closing(work.paces):
+        async with shown("verify", progress):
+            return await prove_all(records, verify)
 
 
 def settle(bench: Bench, book: RunBook, proved: Proved) -> None:

@@ -170,9 +170,10 @@ class Copy(_Part):
     """Objects in flight per worker and target account, at most; how many there are follows the service's answers.
     "auto" leaves the maximum to govlift."""
     max_requests_per_second: float = Field(default=0.0, ge=0)
-    """Cap on objects a second, and blocks of large ones, over all workers of a run; 0 is none."""
+    """Cap on requests a second to either side, over all workers of a run; 0 is none. docs/steering.md says which."""
     max_mib_per_second: float = Field(default=0.0, ge=0)
-    """Cap on the bytes that travel, over all workers of a run; 0 is none."""
+    """Cap on the bytes that are read from an account, by a pull or by a worker, over all workers of a run; 0 is none.
+    Each time counts: what is pulled, and read once more for its proof, counts twice."""
     mover: Literal["govlift", "azcopy"] = "govlift"
     """Who carries new objects. What AzCopy carried is compared by content, and copied anew where it is not equal."""
     azcopy: str = "azcopy"
@@ -184,7 +185,7 @@ class Copy(_Part):
     role_wait_minutes: float = Field(default=10.0, ge=0)
     """How long the start of a run waits for a data role that was just given, and answers 403 until it has spread."""
     hours: str = ""
-    """Daily window in which the copy runs, e.g. "20:00-06:00"; "" is round the clock."""
+    """Daily window in which a run sends requests, e.g. "20:00-06:00"; "" is round the clock."""
     hours_zone: str = "UTC"
     """Time zone of `hours` by its IANA name, e.g. "America/New_York"."""
     outside_requests_per_second: float = Field(default=0.0, ge=0)

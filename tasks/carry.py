@@ -20,7 +20,7 @@ from mappings.prints import Prints, prints_from_text, prints_to_text
 from tasks.copiers.base import ListsRaw
 from tasks.copiers.journal import SUFFIX
 from tasks.copiers.printing import basis
-from tasks.copiers.prints import Unreadable, unchanged_runs
+from tasks.copiers.prints import Turn, Unreadable, at_once, unchanged_runs
 from tasks.disk import writing
 from tasks.manifests import manifest_hash
 
@@ -121,12 +121,14 @@ async def look(
     filters: tuple[object, ...],
     source: SourceBlobs,
     target: TargetBlobs,
+    turn: Turn = at_once,
 ) -> Looked | None:
     """Compare both listings of a shard with the prints of its last manifest; each is listed once.
 
     Args:
         rules: of the run.
         filters: of the run's plan.
+        turn: awaited before each page of a listing.
 
     Returns:
         None where there is nothing to compare with: everything goes through the ordinary march.
@@ -155,7 +157,7 @@ async def look(
     expected = [group.source for group in prints.groups], [group.target for group in prints.groups]
     called = f"{source.account}/{shard.container}", f"{target.account}/{shard.container}"
     try:
-        same = await unchanged_runs((source, target), shard.container, prints.begins, shard.end, expected, called)
+        same = await unchanged_runs((source, target), shard.container, prints.begins, shard.end, expected, called, turn)
     except Unreadable:
         return None
     return Looked(manifest, prints.manifest_hash, tuple(_pieces(shard, prints, same)))

@@ -25,7 +25,9 @@ from mappings.settings import Settings
 from mappings.states import Change, Outcome, Route
 from tasks.copiers.base import SourceBlobs, TargetBlobs
 from tasks.copiers.journal import Journal, Part
-from tasks.copiers.rules import CopyRules
+from tasks.copiers.listed import listed_pages
+from tasks.copiers.prints import Turn, at_once
+from tasks.copiers.rules import MIB, CopyRules
 
 log = logging.getLogger("govlift")
 
@@ -46,13 +48,12 @@ class AzCopy:
     Args:
         settings: of the migration.
         environ: where the target's client secret is, and what AzCopy shall see of proxies and certificates.
-        workers: processes that copy at once, which share the cap on bytes.
 
     Raises:
         FixTheInput: there is no such binary, or no secret.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], *, workers: int = 1) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         copy, target = settings.copy_, settings.target
         found = shutil.which(copy.azcopy, path=environ.get("PATH"))
         if found is None:
@@ -69,7 +70,6 @@ class AzCopy:
         self._binary = found
         self._out: Path | None = None
         self._cloud = target.in_cloud
-        self._cap = copy.max_mib_per_second / workers
         # Whatever AZCOPY_... the user has set stays, e.g. AZCOPY_CONCURRENCY_VALUE; what signs in is ours.
         self._environ = dict(environ) | environment_of(target.credential, target.tenant_id, self._cloud, secret)
 
@@ -82,14 +82,26 @@ class AzCopy:
             return moved(out.read().decode("utf-8", "replace").splitlines())
 
     async def carry(
-        self, shard: CopyShard, source: SourceBlobs, target: TargetBlobs, rules: CopyRules, journal: Journal
+        self,
+        shard: CopyShard,
+        source: SourceBlobs,
+        target: TargetBlobs,
+        rules: CopyRules,
+        journal: Journal,
+        *,
+        turn: Turn = at_once,
+        bytes_per_second: Callable[[], float] = lambda: 0.0,
     ) -> frozenset[str]:
         """Let AzCopy copy what the target does not have; returns the names that it was given.
+
+        Args:
+            turn: awaited before each page of a listing.
+            bytes_per_second: asked when the process starts, which keeps to it until its end; 0 is no cap.
 
         Raises:
             ObjectError: a listing failed, or no SAS could be had.
         """
-        names, first = await _missing(shard, source, target, rules)
+        names, first = await _missing(shard, source, target, rules, turn)
         if first is None:
             return frozenset()
         # From here on something of ours may stand at the target under these names.
@@ -97,18 +109,20 @@ class AzCopy:
         url, _, sas = (await source.pull_url(shard.container, first)).partition("?")
         base = url[: url.index("/", len("https://")) + 1]
         to = f"{self._cloud.blob_endpoint(target.account)}/{shard.container}"
-        told, status = await self._run(f"{base}{shard.container}?{sas}", to, names)
+        told, status = await self._run(f"{base}{shard.container}?{sas}", to, names, bytes_per_second() / MIB)
         said = "without a word" if told is None else f"{told.status}: {told.completed} done, {told.failed} failed"
         log.info("azcopy: %s: %s names, exit code %s, %s; all are compared now", shard.id, len(names), status, said)
         return frozenset(names)
 
-    async def _run(self, source_url: str, target_url: str, names: Sequence[str]) -> tuple[Ending | None, int]:
+    async def _run(
+        self, source_url: str, target_url: str, names: Sequence[str], mib_per_second: float
+    ) -> tuple[Ending | None, int]:
         with tempfile.TemporaryDirectory(prefix="govlift-azcopy-") as folder:
             listed, out = Path(folder) / "names", Path(folder) / "out"
             listed.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
             # Its plans hold every name, and its defaults lie in the home folder of whoever runs this.
             kept = {"AZCOPY_LOG_LOCATION": folder, "AZCOPY_JOB_PLAN_LOCATION": folder, "HOME": folder}
-            words = command(self._binary, source_url, target_url, str(listed), mib_per_second=self._cap)
+            words = command(self._binary, source_url, target_url, str(listed), mib_per_second=mib_per_second)
             with out.open("wb") as output:
                 process = await asyncio.create_subprocess_exec(
                     *words, env=self._environ | kept, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
@@ -136,21 +150,25 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _missing(
-    shard: CopyShard, source: SourceBlobs, target: TargetBlobs, rules: CopyRules
+    shard: CopyShard, source: SourceBlobs, target: TargetBlobs, rules: CopyRules, turn: Turn
 ) -> tuple[list[str], ListedObject | None]:
     """Names of the shard that the target does not have and that AzCopy can carry; and one of these objects."""
     if shard.container == _ROOT:
         return [], None
-    there = {one.name async for one in target.objects(shard.container, begin=shard.begin, end=shard.end)}
+    place = shard.container, shard.begin, shard.end
+    there = {one.name async for page in listed_pages(target, *place, turn=turn) for one in page}
     names: list[str] = []
     history: set[str] = set()
     first: ListedObject | None = None
-    async for item in source.objects(shard.container, begin=shard.begin, end=shard.end):
-        if not item.is_base:
-            history.add(item.name)  # Snapshots and versions come before their base, oldest first: the engine's.
-        elif item.name not in there and item.name not in history and can_carry(item.name) and not rules.left_out(item):
-            names.append(item.name)
-            first = first or item
+    async for page in listed_pages(source, *place, turn=turn):
+        for item in page:
+            if not item.is_base:
+                history.add(item.name)  # Snapshots and versions come before their base, oldest first: the engine's.
+            elif item.name in there or item.name in history:
+                continue
+            elif can_carry(item.name) and not rules.left_out(item):
+                names.append(item.name)
+                first = first or item
     return [name for name in names if name not in history], first if names else None
 
 
@@ -215,5 +233,4 @@ def azcopy_of(settings: Settings, environ: Mapping[str, str] = os.environ) -> Az
     Raises:
         FixTheInput: it is asked for and cannot be started.
     """
-    copy = settings.copy_
-    return AzCopy(settings, environ, workers=max(1, copy.workers)) if copy.mover == "azcopy" else None
+    return AzCopy(settings, environ) if settings.copy_.mover == "azcopy" else None

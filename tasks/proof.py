@@ -20,7 +20,9 @@ from mappings.states import ProofLevel
 from tasks.carry import PrintStore
 from tasks.copiers.base import ListsRaw
 from tasks.copiers.check import READS, verify_shard
+from tasks.copiers.pace import ByteBudget, PaceBook
 from tasks.copiers.printing import PrintMaker, basis
+from tasks.copiers.rules import CopyRules
 from tasks.keeping import names, rows
 from tasks.manifests import manifest_hash
 from tasks.selection import Selection
@@ -28,7 +30,6 @@ from tasks.selection import Selection
 if TYPE_CHECKING:
     from mappings.runs import ShardRecord
     from tasks.copiers.base import SourceBlobs, TargetBlobs
-    from tasks.copiers.rules import CopyRules
     from tasks.ledger.writer import LedgerWriter
     from tasks.progress import Progress
 
@@ -65,6 +66,10 @@ class ProofWork:
     printing: Printing | None = None
     reads: int = READS
     """Objects of one shard whose content is read at once."""
+    paces: PaceBook = field(default_factory=PaceBook)
+    """The hours and caps that it keeps to."""
+    budget: ByteBudget = field(default_factory=lambda: ByteBudget(CopyRules().memory))
+    """Content bytes that it holds at once, over all shards."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,8 @@ async def prove_shard(record: ShardRecord, work: ProofWork, source: SourceBlobs,
         progress=work.progress,
         maker=maker,
         reads=work.reads,
+        pace=work.paces.of(target.account),
+        budget=work.budget,
     )
     if maker is not None and work.printing is not None:
         prints = maker.prints(await asyncio.to_thread(manifest_hash, path))

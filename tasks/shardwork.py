@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,6 +61,8 @@ class ShardWork:
     """Requests that this process has sent to the accounts so far."""
     watch: Watch = field(default_factory=Watch)
     """How long a shard may stand still."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Waits so many seconds between two renewals of a lease."""
     selection: Selection = field(init=False)
     """What the plans of its runs take."""
     prints: PrintStore = field(init=False)
@@ -130,8 +132,8 @@ async def _carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target:
 async def _look(
     claim: Claim, work: ShardWork, rules: CopyRules, source: SourceBlobs, target: TargetBlobs
 ) -> Looked | None:
-    filters = work.selection.filters(claim.run_id)
-    return await look(claim.shard, work.folder, work.reader, work.prints, rules, filters, source, target)
+    filters, pace = work.selection.filters(claim.run_id), work.paces.of(target.account)
+    return await look(claim.shard, work.folder, work.reader, work.prints, rules, filters, source, target, pace.turn)
 
 
 def _carried(claim: Claim, work: ShardWork, looked: Looked) -> Tally:
@@ -167,10 +169,15 @@ async def _copy(
             continue
         pace, handed = work.paces.of(target.account), frozenset[str]()
         if work.azcopy is not None:
-            # Its requests are its own; the hours of the day, and a rest that the service asked for, hold for it too.
+            # Its requests are its own; this worker's part of the cap on bytes, the hours of the day at its start, and
+            # a rest that the service asked for hold for it too.
             await pace.enter()
-            pace.leave()
-            handed = await work.azcopy.carry(shard, source, target, rules, journal)
+            pace.withdraw()
+            handed = await work.azcopy.carry(
+                *(shard, source, target, rules, journal),
+                turn=pace.turn,
+                bytes_per_second=lambda: work.paces.shared().bytes_per_second,
+            )
         mark = Marking(handed, manifest.write)
         done = await COPIERS["blobs"](
             shard,
@@ -240,7 +247,7 @@ async def _leased(claim: Claim, work: ShardWork) -> AsyncIterator[None]:
 
     async def renew() -> None:
         while True:
-            await asyncio.sleep(LEASE_SECONDS / 3)
+            await work.sleep(LEASE_SECONDS / 3)
             try:
                 work.writer.renew(claim, lease_seconds=LEASE_SECONDS, now=work.clock())
             except LostLease:

@@ -45,33 +45,44 @@ class Allowance:
         self._filled = clock()
         self._queues: dict[str, deque[tuple[asyncio.Future[None], int, int]]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
         self.limited = False
-        """Whether there is any cap."""
+        """Whether there is any cap, or nothing is given out at all."""
 
     @property
     def waiting(self) -> bool:
         """Whether somebody waits for the cap."""
         return bool(self._queues)
 
-    def allow(self, requests_per_second: float, bytes_per_second: float) -> None:
-        """Set the caps; 0 is none. What is owed stays owed, at most a second of it."""
+    def allow(self, requests_per_second: float, bytes_per_second: float, *, closed: bool = False) -> None:
+        """Set the caps; 0 is none. What is owed stays owed, in seconds.
+
+        Args:
+            closed: nothing is given out until the next call.
+        """
         self._fill()
         for bucket, rate in ((self._requests, requests_per_second), (self._bytes, bytes_per_second)):
-            bucket.rate = rate
-            bucket.tokens = max(min(bucket.tokens, rate * _BURST), -rate)
-        self.limited = bool(requests_per_second or bytes_per_second)
+            if rate != bucket.rate:
+                bucket.tokens = min(bucket.tokens * rate / bucket.rate, rate * _BURST) if bucket.rate else 0.0
+                bucket.rate = rate
+        self._closed = closed
+        self.limited = closed or bool(requests_per_second or bytes_per_second)
         self._pump()
 
     async def spend(self, account: str, requests: int, size: int) -> None:
         """Wait for the turn of `account`, then take."""
         self._fill()
-        if not self._queues and self._requests.open and self._bytes.open:
+        if not self._queues and self._open:
             self._take(requests, size)
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(account, deque()).append((place, requests, size))
         self._pump()
         await place
+
+    @property
+    def _open(self) -> bool:
+        return not self._closed and self._requests.open and self._bytes.open
 
     def _fill(self) -> None:
         now = self._clock()
@@ -89,7 +100,7 @@ class Allowance:
             self._timer.cancel()
             self._timer = None
         self._fill()
-        while self._queues and self._requests.open and self._bytes.open:
+        while self._queues and self._open:
             account, queue = next(iter(self._queues.items()))
             place, requests, size = queue.popleft()
             del self._queues[account]
@@ -98,13 +109,13 @@ class Allowance:
             if not place.done():
                 self._take(requests, size)
                 place.set_result(None)
-        if self._queues:
+        if self._queues and not self._closed:
             wait = max(self._requests.wait, self._bytes.wait)
             self._timer = asyncio.get_running_loop().call_later(wait, self._pump)
 
 
-def of_one_blob(*, page: bool) -> Allowance:
+def of_one_blob(*, page: bool, clock: Callable[[], float] = time.monotonic) -> Allowance:
     """What the service takes to one blob; a page blob has a limit on bytes too, far below the account's."""
-    own = Allowance()
+    own = Allowance(clock=clock)
     own.allow(BLOB_REQUESTS, PAGE_BLOB_BYTES if page else 0.0)
     return own

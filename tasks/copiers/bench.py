@@ -44,18 +44,25 @@ class Bench:
         """To be called before the first write under `name` at the target."""
         self.journal.begin((name,))
 
-    async def spend(self, size: int) -> None:
-        """Wait until the caps of the run allow one request more, of `size` bytes."""
+    async def spend(self, size: int = 0, requests: int = 1) -> None:
+        """Wait until the hours and the caps of the run allow so many requests more.
+
+        Args:
+            size: bytes that they read from an account, by the mover or by the target service. What the mover read
+                and writes on was counted when it was read.
+        """
         if self.pace.capped:
-            await self.pace.spend(1, size)
+            await self.pace.spend(requests, size)
 
     async def at_source(self, name: str, snapshot: str = "", version: str = "") -> ListedObject | None:
         """The object as the source lists it now."""
         key = ObjectKey(name, snapshot, version)
+        await self.spend()
         return await _one(self.source.objects(self.container, begin=name, end=name + "\0"), key)
 
     async def at_target(self, name: str, snapshot: str = "") -> ListedObject | None:
         """The object as the target lists it now, tags and tier included."""
+        await self.spend()
         return await _one(self.target.objects(self.container, begin=name, end=name + "\0"), ObjectKey(name, snapshot))
 
 

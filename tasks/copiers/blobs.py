@@ -69,7 +69,10 @@ async def _pull_in_blocks(bench: Bench, item: ListedObject, if_match: str | None
     step = bench.rules.pulled_block(item.size)
     sums, names = Sums(item.size), BlockNames(item, step)
     known = {part.block: part for part in bench.journal.parts(item) if part.block}
-    there = await bench.target.staged_blocks(bench.container, item.name) if known else {}
+    there: Mapping[str, int] = {}
+    if known:
+        await bench.spend()
+        there = await bench.target.staged_blocks(bench.container, item.name)
 
     async def pull(span: Span) -> tuple[Span, Part]:
         block = names.of(span.index, 0)
@@ -91,6 +94,7 @@ async def _pull_in_blocks(bench: Bench, item: ListedObject, if_match: str | None
     async for span, part in in_order(parts, pull, None):
         sums.add(span, part.source_crc, part.target_crc)
     ids = [names.of(span.index, 0) for span in parts]
+    await bench.spend()
     done = await bench.target.commit(bench.container, item, ids, if_match=if_match)
     return sums.landed(done, Route.PULL)
 
@@ -101,7 +105,7 @@ async def _pull_in_blocks(bench: Bench, item: ListedObject, if_match: str | None
 async def _stream_block_blob(bench: Bench, item: ListedObject, if_match: str | None) -> Landed:
     if item.size > bench.rules.block:
         return await _stream_in_blocks(bench, item, if_match)
-    await bench.spend(item.size)
+    await bench.spend()
     async with bench.budget.hold(item.size):
         data, crc = await read_with_crc(bench, item, 0, item.size)
         sums = Sums(item.size, hashes=bench.rules.proof is ProofLevel.L3)
@@ -120,6 +124,7 @@ async def _stream_block_blob(bench: Bench, item: ListedObject, if_match: str | N
 async def _stream_in_blocks(bench: Bench, item: ListedObject, if_match: str | None) -> Landed:
     step = bench.rules.stream_block(item.size)
     sums, names = Sums(item.size, hashes=bench.rules.proof is ProofLevel.L3), BlockNames(item, step)
+    await bench.spend()
     staged = names.staged(await bench.target.staged_blocks(bench.container, item.name))
 
     async def send(span: Span) -> tuple[Span, int, int | None]:
@@ -127,7 +132,7 @@ async def _stream_in_blocks(bench: Bench, item: ListedObject, if_match: str | No
         if held is not None:
             await sums.skip()
             return span, held, held
-        await bench.spend(span.length)
+        await bench.spend()
         data, crc = await read_with_crc(bench, item, span.offset, span.length)
         await sums.hash(span.index, data)
         block = names.of(span.index, crc)
@@ -140,6 +145,7 @@ async def _stream_in_blocks(bench: Bench, item: ListedObject, if_match: str | No
     async for span, source, target in in_order(spans(item.size, step), send, bench.budget):
         sums.add(span, source, target)
         ids.append(names.of(span.index, source))
+    await bench.spend()
     done = await bench.target.commit(bench.container, item, ids, if_match=if_match)
     return sums.landed(done, Route.STREAM)
 

@@ -20,10 +20,12 @@ from tasks.clients import crc64
 from tasks.copiers.base import SourceBlobs, TargetBlobs
 from tasks.copiers.listed import listed_pages
 from tasks.copiers.march import Family, ascending_pages, march_pages
+from tasks.copiers.pace import ByteBudget, Pace
 from tasks.copiers.printing import PrintMaker
-from tasks.copiers.prints import RunHashes
-from tasks.copiers.proving import sum_of
+from tasks.copiers.prints import RunHashes, Turn
+from tasks.copiers.proving import Sum, sum_of
 from tasks.copiers.rows import Counts
+from tasks.copiers.rules import CopyRules
 from tasks.progress import Progress
 
 _THERE = (Outcome.COPIED, Outcome.SAME)
@@ -67,6 +69,8 @@ async def verify_shard(
     progress: Progress,
     maker: PrintMaker | None = None,
     reads: int = READS,
+    pace: Pace | None = None,
+    budget: ByteBudget | None = None,
 ) -> Verification:
     """Verify the objects of one shard against its newest manifest.
 
@@ -80,13 +84,17 @@ async def verify_shard(
         seed: chooses them.
         maker: gets all that is seen, where prints are to be made of it.
         reads: objects whose content is read at once, at L2 and L3.
+        pace: of the target account; its hours and caps hold for the requests of both sides. None has none.
+        budget: of the bytes that reading holds, shared with other shards; None is one for this shard.
 
     Raises:
         ObjectError, GovliftError: a listing failed; nothing is verified.
     """
-    checker = _Checker(shard, source, target, level, progress)
+    pace, budget = pace or Pace(target.account), budget or ByteBudget(CopyRules().memory)
+    checker = _Checker(shard, source, target, level, progress, pace, budget)
+    walked = _families(shard, source, target, rows, maker, pace.turn)
     try:
-        async with asyncio.TaskGroup() as group, aclosing(_families(shard, source, target, rows, maker)) as batches:
+        async with asyncio.TaskGroup() as group, aclosing(walked) as batches:
             checker.reads_in(group, reads)
             async for families in batches:
                 for family in families:
@@ -110,6 +118,7 @@ async def _families(
     target: TargetBlobs,
     rows: Iterator[list[EvidenceRow]],
     maker: PrintMaker | None,
+    turn: Turn,
 ) -> AsyncGenerator[list[Family], None]:
     def tee(side: RunHashes | None) -> Callable[[bytes], None] | None:
         return None if maker is None or side is None else lambda page: maker.feed(side, page)
@@ -118,8 +127,9 @@ async def _families(
         for some in rows:
             yield some
 
-    left = listed_pages(source, shard.container, shard.begin, shard.end, tee(maker.source if maker else None))
-    right = listed_pages(target, shard.container, shard.begin, shard.end, tee(maker.target if maker else None))
+    hashes = (maker.source, maker.target) if maker else (None, None)
+    left = listed_pages(source, shard.container, shard.begin, shard.end, tee(hashes[0]), turn)
+    right = listed_pages(target, shard.container, shard.begin, shard.end, tee(hashes[1]), turn)
     async with aclosing(left), aclosing(right):
         walked = march_pages(
             ascending_pages(left, f"{source.account}/{shard.container}"),
@@ -132,10 +142,18 @@ async def _families(
 
 class _Checker:
     def __init__(
-        self, shard: CopyShard, source: SourceBlobs, target: TargetBlobs, level: ProofLevel, progress: Progress
+        self,
+        shard: CopyShard,
+        source: SourceBlobs,
+        target: TargetBlobs,
+        level: ProofLevel,
+        progress: Progress,
+        pace: Pace,
+        budget: ByteBudget,
     ) -> None:
         self._shard, self._source, self._target = shard, source, target
         self._level, self._progress = level, progress
+        self._pace, self._budget = pace, budget
         self.counts, self.changed, self.skipped = Counts(), 0, 0
         self.mismatches: list[ObjectNote] = []
         self._told = (0, 0)
@@ -236,22 +254,22 @@ class _Checker:
         """
         evidence = row.target_crc64 or row.source_crc64
         if self._level is ProofLevel.L2 and here is not None and row.target_crc64:
-            found = await sum_of(self._source.read(self._shard.container, here))
+            found = await self._sum(self._source, here)
             _demand(row.target_crc64, crc64.to_text(found.crc), "CRC64 of the source and of the evidence differ")
             return ProofLevel.L2
-        back = await sum_of(self._read_target(there))
+        back = await self._sum(self._target, there)
         if evidence:
             _demand(evidence, crc64.to_text(back.crc), "CRC64 of the target and of the evidence differ")
         if row.sha256:
             _demand(row.sha256, back.sha256, "SHA-256 of the target and of the evidence differ")
         if here is None:
             return ProofLevel.L3 if row.sha256 else ProofLevel.L2 if evidence else ProofLevel.L0
-        found = await sum_of(self._source.read(self._shard.container, here))
+        found = await self._sum(self._source, here)
         _demand(found.sha256, back.sha256, "SHA-256 of source and target differ")
         return ProofLevel.L3
 
-    def _read_target(self, there: ListedObject) -> AsyncIterator[bytes]:
-        return self._target.read(self._shard.container, there)
+    async def _sum(self, side: SourceBlobs | TargetBlobs, item: ListedObject) -> Sum:
+        return await sum_of(side.read(self._shard.container, item), item.size, self._pace, self._budget)
 
     def _count(self, row: EvidenceRow, outcome: Outcome, proof: ProofLevel | None) -> None:
         verdict = replace(row, outcome=outcome, proof=proof, route=None)

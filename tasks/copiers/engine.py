@@ -127,8 +127,8 @@ class _Run:
 
     def _march(self, previous: Iterator[EvidenceRow]) -> AsyncIterator[list[Family]]:
         shard, bench = self._shard, self._bench
-        left = listed_pages(bench.source, shard.container, shard.begin, shard.end)
-        right = listed_pages(bench.target, shard.container, shard.begin, shard.end)
+        left = listed_pages(bench.source, shard.container, shard.begin, shard.end, turn=bench.spend)
+        right = listed_pages(bench.target, shard.container, shard.begin, shard.end, turn=bench.spend)
         return march_pages(
             ascending_pages(left, f"{bench.source.account}/{shard.container}"),
             ascending_pages(right, f"{bench.target.account}/{shard.container}"),

@@ -43,21 +43,45 @@ class Express:
         return cls(bench, source, target)
 
     def takes(self, job: Job) -> bool:
-        """Whether a job is one for it: a plain copy that one read carries, with no cap to wait for."""
+        """Whether a job is one for it: a plain copy that one read carries."""
         item = job.item
-        return item is not None and 0 < item.size <= READ and job.known is None and not self._bench.pace.capped
+        return item is not None and 0 < item.size <= READ and job.known is None
 
     def begin(self, job: Job, landed: Landed) -> bool:
-        """Send the first request. False where that cannot be done at once; then nothing was sent, nor is it called."""
+        """Send the first request. False where that cannot be done at once; then nothing was sent, nor is it called.
+
+        What is capped waits, and so it goes by a lane. A cap may come while jobs stand in line for the express, with
+        an hour of the day, so it is not enough to ask when they are taken.
+        """
         bench, item = self._bench, job.item
         assert item is not None
+        if bench.pace.capped:
+            return False
         started = bench.clock()
         if bench.routes.route(*self._pair) is Route.PULL:
             return self._pull(job, item, started, landed)
-        if not bench.budget.try_take(item.size):
+        if not self._hold(job, item.size):
             return False
         self._stream(job, item, started, landed)
         return True
+
+    async def drop(self, job: Job) -> None:
+        """Cancel what is under way for a job; nobody is told."""
+        if job.under_way is not None:
+            await job.under_way.cancel()
+        self._let_go(job)
+
+    def _hold(self, job: Job, size: int) -> bool:
+        """Take the bytes of its body from the budget, where there is room now."""
+        if not self._bench.budget.try_take(size):
+            return False
+        job.held = size
+        return True
+
+    def _let_go(self, job: Job) -> None:
+        held, job.held = job.held, 0
+        if held:
+            self._bench.budget.give(held)
 
     # --- by pull ---
 
@@ -73,10 +97,14 @@ class Express:
                 landed(job)
                 return
             bench.routes.pulled(*self._pair)
-            if self._sums:
-                self._sum(job, item, written, started, landed)
-            else:
+            if not self._sums:
                 self._record(job, item, Route.PULL, written, None, started, landed)
+            elif bench.pace.capped or not self._hold(job, item.size):
+                # A lane waits until it may be read, and goes on from here.
+                job.started = started
+                landed(job)
+            else:
+                self._sum(job, item, written, started, landed)
 
         job.under_way = self._target.start_put_blob_from_url(
             bench.container, item, url, if_match=job.if_match, then=pulled
@@ -87,8 +115,9 @@ class Express:
         """Read the pinned generation once more, for its CRC64."""
 
         def read(data: bytes | None, crc: int, wait: float) -> None:
+            self._let_go(job)
             if data is None:
-                job.wait = wait
+                job.started, job.wait = started, wait
                 landed(job)
             else:
                 self._record(job, item, Route.PULL, written, crc, started, landed)
@@ -102,13 +131,13 @@ class Express:
 
         def read(data: bytes | None, crc: int, wait: float) -> None:
             if data is None:
-                bench.budget.give(item.size)
+                self._let_go(job)
                 job.wait = wait
                 landed(job)
                 return
 
             def wrote(written: Written | None, wait: float) -> None:
-                bench.budget.give(item.size)
+                self._let_go(job)
                 if written is None or (self._sums and written.crc64 is None):
                     job.written, job.wait = written, wait
                     landed(job)

@@ -111,6 +111,7 @@ async def settle_family(family: Family, bench: Bench, *, begun: bool) -> list[Ev
         if stands is not None and (stands.proof or 0) >= bench.rules.proof and not sides.earlier:
             return [rows.kept(stands), *_reported(sides, begun)]
         try:
+            await bench.spend()
             sides.base = await bench.source.unlocked(bench.container, sides.base)
         except ObjectError as wrong:
             return [rows.failed(sides.base, sides.row, wrong, Change.NEW)]
@@ -150,6 +151,7 @@ async def _archived_since(bench: Bench, sides: _Sides) -> EvidenceRow:
     if base.archive_status or not wanted.tier or there.tier == ARCHIVE:
         return rows.kept(row)
     try:
+        await bench.spend()
         await bench.target.set_tier(bench.container, base.name, ARCHIVE, base.blob_type)
     except ObjectError as wrong:
         return rows.failed(base, row, wrong, Change.TIER)
@@ -171,6 +173,7 @@ async def _archive_again(bench: Bench, sides: _Sides, begun: bool) -> EvidenceRo
         # Not there yet; that it was archived is remembered until it is.
         return replace(row, tier=ARCHIVE) if row.outcome is not Outcome.EXCLUDED else row
     try:
+        await bench.spend()
         await bench.target.set_tier(bench.container, row.name, ARCHIVE, sides.base.blob_type)
     except ObjectError as wrong:
         return replace(rows.failed(sides.base, row, wrong, Change.TIER), tier=ARCHIVE)
@@ -324,6 +327,7 @@ async def _take(bench: Bench, item: ListedObject, sides: _Sides) -> EvidenceRow:
     if not item.snapshot:
         sides.versions |= {held.version} - {""}
         return replace(row, target_version=held.version)
+    await bench.spend()
     time, written = await bench.target.snapshot(bench.container, item.name, if_match=held.etag)
     sides.spare.append(replace(held))
     held.etag, held.version = written.etag, written.version_id

@@ -7,14 +7,17 @@ begun anew.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from mappings.objects import BlobType, ListedObject, Written
 from mappings.states import ProofLevel, Route
 from tasks.clients import crc64
 from tasks.copiers.allowance import of_one_blob
-from tasks.copiers.bench import Bench, Span, in_order, spans
+from tasks.copiers.bench import Bench, Span, spans
 from tasks.copiers.journal import Journal, Part
 from tasks.copiers.reading import alongside, read_span, span_crc
 from tasks.copiers.sums import Landed, Sums, crc_of
@@ -34,6 +37,7 @@ async def append_blob(bench: Bench, item: ListedObject, route: Route, if_match: 
 
 async def page_blob(bench: Bench, item: ListedObject, route: Route, if_match: str | None) -> Landed:
     """Copy a page blob: only ranges that hold pages travel; what lies between them is zero on both sides."""
+    await bench.spend()
     ranges = await bench.source.page_ranges(bench.container, item)
     return await _Growing(bench, item, route).run(_page_spans(ranges, bench.rules.page_write), if_match)
 
@@ -61,18 +65,21 @@ class _Growing:
             await self._sums.skip()
             last = Written(if_match or "")
         else:
+            await bench.spend()
             last = await bench.target.create_sized(bench.container, item, if_match=if_match)
             bench.journal.note_part(item, Part(0, 0, None, None, last.etag))
-        written = self._write([span for span in plan if (span.offset, span.length) not in held])
-        for span in plan:
-            place = (span.offset, span.length)
-            if place in held:
-                part = held[place]
-            else:
-                part, last = await anext(written)
-                bench.journal.note_part(item, part)
-            self._sums.add(span, part.source_crc, part.target_crc)
+        missing = [span for span in plan if (span.offset, span.length) not in held]
+        async with aclosing(self._write(missing)) as written:
+            for span in plan:
+                place = (span.offset, span.length)
+                if place in held:
+                    part = held[place]
+                else:
+                    part, last = await anext(written)
+                    bench.journal.note_part(item, part)
+                self._sums.add(span, part.source_crc, part.target_crc)
         if self._appends and item.sealed:
+            await bench.spend()
             last = await bench.target.seal(bench.container, item.name)
         return self._sums.landed(last, self._route)
 
@@ -87,31 +94,62 @@ class _Growing:
         fits = parts.keys() <= set(places) and (not self._appends or parts.keys() == set(places[: len(parts)]))
         return parts if fits else {}
 
-    async def _write(self, plan: Sequence[Span]) -> AsyncIterator[tuple[Part, Written]]:
-        """Write the pieces in order, one at a time: the ETag of the last one is the one that the blob keeps.
-
-        Streamed pieces are read ahead.
-        """
+    async def _write(self, plan: Sequence[Span]) -> AsyncGenerator[tuple[Part, Written], None]:
+        """Write the pieces in order, one at a time: the ETag of the last one is the one that the blob keeps."""
         if self._route is Route.PULL:
             for span in plan:
                 await self._bench.spend(span.length)
                 written, crc = await alongside(self._pull(span), self._crc(span) if self._reads else None)
                 yield Part(span.offset, span.length, crc, crc_of(written), written.etag), written
             return
-        async for span, data in in_order(plan, self._read, self._bench.budget, width=2):
-            await self._sums.hash(span.index, data)
-            crc = crc64.crc64(data)
-            written = await self._send(span, data, crc)
-            yield Part(span.offset, span.length, crc, crc_of(written), written.etag), written
+        async with aclosing(self._read_ahead(plan)) as pieces:
+            async for span, data in pieces:
+                await self._sums.hash(span.index, data)
+                crc = crc64.crc64(data)
+                written = await self._send(span, data, crc)
+                del data  # Its place in the budget goes to the piece behind the next one.
+                yield Part(span.offset, span.length, crc, crc_of(written), written.etag), written
+
+    async def _read_ahead(self, plan: Sequence[Span]) -> AsyncGenerator[tuple[Span, bytes], None]:
+        """The pieces in order, the next one on its way while one is written, where there is room for both.
+
+        A piece holds its bytes of the budget until the next one is asked for. It never waits for bytes of the budget
+        while it holds some: all that do so at once would wait for each other.
+        """
+        budget, left = self._bench.budget, deque(plan)
+        held: deque[tuple[Span, asyncio.Task[bytes]]] = deque()
+
+        def begin() -> None:
+            span = left.popleft()
+            held.append((span, asyncio.create_task(self._read(span))))
+
+        try:
+            while left or held:
+                if not held:
+                    await budget.take(left[0].length)
+                    begin()
+                if left and len(held) == 1 and budget.try_take(left[0].length):
+                    begin()
+                span, reading = held[0]
+                yield span, await reading
+                held.popleft()
+                del reading
+                budget.give(span.length)
+        finally:
+            for _, reading in held:
+                reading.cancel()
+            await asyncio.gather(*(reading for _, reading in held), return_exceptions=True)
+            for span, _ in held:
+                budget.give(span.length)
 
     async def _crc(self, span: Span) -> int:
         return await span_crc(self._bench, self._item, span.offset, span.length)
 
-    async def _read(self, span: Span) -> tuple[Span, bytes]:
-        await self._bench.spend(span.length)
-        return span, await read_span(self._bench, self._item, span.offset, span.length)
+    async def _read(self, span: Span) -> bytes:
+        return await read_span(self._bench, self._item, span.offset, span.length)
 
     async def _send(self, span: Span, data: bytes, crc: int) -> Written:
+        await self._bench.spend()
         await self._own.spend("", 1, span.length)
         target, container, name = self._bench.target, self._bench.container, self._item.name
         if self._appends:

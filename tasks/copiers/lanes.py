@@ -123,12 +123,15 @@ class Lanes:
     async def stop(self) -> None:
         """Cancel what is under way, and await it."""
         self._swift.clear()
+        if self._wrong is None:
+            # What lands while the others are cancelled begins nothing more.
+            self._wrong = asyncio.CancelledError()
         tasks = [*self._lanes, *([self._door] if self._door is not None else ())]
         for task in tasks:
             task.cancel()
-        for job in self._flying:
-            if job.under_way is not None:
-                await job.under_way.cancel()
+        while self._flying and self._express is not None:
+            await self._express.drop(self._flying.pop())
+            self._pace.withdraw()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _full(self) -> bool:
@@ -209,7 +212,7 @@ class Lanes:
                 self._line.advance()
                 if self._swift:
                     self._fly()
-            else:
+            elif self._wrong is None:
                 self._ready.append(job)
                 self._man(1)
                 # Not now: this may be the answer to a job that is just being begun.

@@ -8,9 +8,11 @@ from contextlib import aclosing
 from mappings.objects import ListedObject
 from tasks.clients.listing import parse_page
 from tasks.copiers.base import ListsRaw, SourceBlobs, TargetBlobs
-from tasks.copiers.prints import ahead
+from tasks.copiers.prints import Turn, ahead, at_once, in_turn
 
 _GATHERED = 500
+_PAGE = 5000
+"""Entries of one answer of the service, at most."""
 
 
 async def listed_pages(
@@ -19,17 +21,19 @@ async def listed_pages(
     begin: str = "",
     end: str | None = None,
     tee: Callable[[bytes], None] | None = None,
+    turn: Turn = at_once,
 ) -> AsyncGenerator[list[ListedObject], None]:
     """Entries with `begin <= name < end`, in the order of the service; one page more than is worked on is held.
 
     Args:
         tee: gets each raw page, uncut; is not called where the client has none.
+        turn: awaited before each page.
 
     Raises:
         ObjectError, GovliftError: the listing failed or broke off.
     """
     if isinstance(side, ListsRaw):
-        async with aclosing(ahead(side.raw_pages(container, begin=begin, end=end), end)) as pages:
+        async with aclosing(ahead(in_turn(side.raw_pages(container, begin=begin, end=end), turn), end)) as pages:
             async for body in pages:
                 if tee is not None:
                     tee(body)
@@ -41,7 +45,13 @@ async def listed_pages(
                     return
         return
     held: list[ListedObject] = []
+    count = 0
+    await turn()
     async for item in side.objects(container, begin=begin, end=end):
+        if count and count % _PAGE == 0:
+            # Where the pages end is the client's secret; so many there are at least.
+            await turn()
+        count += 1
         held.append(item)
         if len(held) == _GATHERED:
             yield held

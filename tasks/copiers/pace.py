@@ -161,12 +161,17 @@ class Pace:
             self._complain(now)
 
     async def spend(self, requests: int, size: int = 0) -> None:
-        """Wait until the caps of the run allow so many requests and bytes more."""
+        """Wait until the hours and the caps of the run allow so many requests and bytes more."""
         if self._allowance is not None:
             await self._allowance.spend(self.account, requests, size)
 
+    async def turn(self) -> None:
+        """Wait until the hours and the caps of the run allow one request more that reads no content."""
+        if self.capped:
+            await self.spend(1)
+
     def pause(self, paused: bool) -> None:
-        """Begin nothing new, or go on; what is in flight ends."""
+        """Begin nothing new, or go on; what is in flight is held back by the allowance."""
         self._paused = paused
         self._apply()
 
@@ -253,10 +258,11 @@ class PaceBook:
         zone: tzinfo = UTC,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most, self._zone, self._now = most, zone, now
+        self._most, self._zone, self._now, self._clock = most, zone, now, clock
         self._timetable = timetable or Timetable()
-        self._allowance = Allowance()
+        self._allowance = Allowance(clock=clock)
         self._paces: dict[str, Pace] = {}
         self._workers = 1
         self._timer: asyncio.TimerHandle | None = None
@@ -271,7 +277,7 @@ class PaceBook:
             if not self._paces:
                 self._look()
             bounds = Bounds(most=self._most, objects_per_second=ACCOUNT_REQUESTS / self._workers)
-            pace = self._paces[account] = Pace(account, bounds, self._allowance)
+            pace = self._paces[account] = Pace(account, bounds, self._allowance, clock=self._clock)
             pace.pause(self._paused)
         return pace
 
@@ -282,6 +288,11 @@ class PaceBook:
             for pace in self._paces.values():
                 pace.bound(ACCOUNT_REQUESTS / workers)
             self._look()
+
+    def shared(self) -> Caps:
+        """This process's part of the caps that are in force now; none while it pauses."""
+        caps = self._timetable.caps_at(self._now().astimezone(self._zone)) or Caps()
+        return Caps(caps.requests_per_second / self._workers, caps.bytes_per_second / self._workers)
 
     def allowed(self) -> Allowed:
         """What the hours and caps of the run allow at this moment."""
@@ -304,11 +315,10 @@ class PaceBook:
     def _look(self) -> None:
         """Take the caps of this hour, and look again when it changes."""
         local = self._now().astimezone(self._zone)
-        caps = self._timetable.caps_at(local)
         self._tell(self._timetable.told_at(local))
-        self._paused = caps is None
-        share = caps or Caps()
-        self._allowance.allow(share.requests_per_second / self._workers, share.bytes_per_second / self._workers)
+        self._paused = self._timetable.caps_at(local) is None
+        share = self.shared()
+        self._allowance.allow(share.requests_per_second, share.bytes_per_second, closed=self._paused)
         for pace in self._paces.values():
             pace.pause(self._paused)
         self.close()

@@ -23,6 +23,8 @@ from tasks.copiers.base import Started
 from tasks.copiers.bench import Bench
 from tasks.copiers.march import Family
 from tasks.copiers.proving import differ
+from tasks.copiers.reading import joined
+from tasks.copiers.rules import READ_AHEAD, reads
 from tasks.copiers.settle import deliver
 
 
@@ -34,10 +36,12 @@ class Job:
         "change",
         "family",
         "fatal",
+        "held",
         "if_match",
         "item",
         "known",
         "rows",
+        "started",
         "under_way",
         "wait",
         "written",
@@ -65,10 +69,14 @@ class Job:
         self.rows: list[EvidenceRow] | None = None
         self.under_way: Started | None = None
         """The request that was sent for it, where it went without a coroutine; see `express`."""
+        self.held = 0
+        """Bytes of the budget that it holds meanwhile."""
         self.wait = 0.0
         """Seconds to wait, as that request was answered, before the ordinary way is taken."""
+        self.started: datetime | None = None
+        """When that was, where something is at the target by it."""
         self.written: Written | None = None
-        """What is at the target by it, and could not be proved."""
+        """What is at the target by it, and is not proved yet, or could not be."""
         self.wrong: ObjectError | None = None
         """Why."""
         self.fatal: BaseException | None = None
@@ -120,22 +128,22 @@ class Plain:
         bench = self._bench
         if job.wait:
             await asyncio.sleep(job.wait)
-        if job.written is not None:
-            return await self._hard(job, job.written.etag, job.wrong)
-        route = bench.routes.route(*self._pair)
-        if item.size > self._most(route):
-            return await self._hard(job, job.if_match, None)
-        if bench.pace.capped:
-            await bench.spend(item.size)
-        written: Written | None = None
+        route, written = Route.PULL, job.written
+        if written is None:
+            route = bench.routes.route(*self._pair)
+            if item.size > self._most(route):
+                return await self._hard(job, job.if_match, None)
+        elif job.wrong is not None or written.crc64 is None:
+            return await self._hard(job, written.etag, job.wrong)
+        crc, sha = None, ""
         try:
-            if route is Route.PULL:
-                url = await bench.source.pull_url(bench.container, item)
-                written = await bench.target.put_blob_from_url(bench.container, item, url, if_match=job.if_match)
-                bench.routes.pulled(*self._pair)
-                crc, sha = await self._read(item) if self._sums and written.crc64 is not None else (None, "")
-            else:
+            if route is Route.STREAM:
                 written, crc, sha = await self._stream(item, job.if_match)
+            else:
+                if written is None:
+                    written = await self._pull(item, job.if_match)
+                if self._sums and written.crc64 is not None:
+                    crc = await self._crc(item)
             if written.crc64 is None and self._sums:
                 # Only reading it back can prove it.
                 return await self._hard(job, written.etag, None)
@@ -145,6 +153,7 @@ class Plain:
             first = None if wrong.code == "Md5Mismatch" else wrong
             return await self._hard(job, written.etag if written is not None else job.if_match, first)
         known = "" if crc is None else crc64.to_text(crc)
+        started = job.started or started
         return rows.plain(item, job.change, route, written, level, known, sha, started=started, finished=bench.clock())
 
     def _most(self, route: Route) -> int:
@@ -153,26 +162,41 @@ class Plain:
             return -1
         return self._bench.rules.whole_pull if route is Route.PULL and not self._sums else self._bench.rules.block
 
-    async def _read(self, item: ListedObject) -> tuple[int, str]:
-        """CRC64, and SHA-256 where it is asked for, of the pinned generation at the source; nothing of it is kept."""
+    async def _pull(self, item: ListedObject, if_match: str | None) -> Written:
+        bench = self._bench
+        if bench.pace.capped:
+            await bench.spend(item.size)
+        url = await bench.source.pull_url(bench.container, item)
+        written = await bench.target.put_blob_from_url(bench.container, item, url, if_match=if_match)
+        bench.routes.pulled(*self._pair)
+        return written
+
+    async def _crc(self, item: ListedObject) -> int:
+        """CRC64 of the pinned generation at the source; nothing of it is kept."""
+        bench, held = self._bench, min(item.size, READ_AHEAD)
+        if bench.pace.capped:
+            await bench.spend(item.size, reads(item.size))
+        if not bench.budget.try_take(held):
+            await bench.budget.take(held)
         crc = size = 0
-        sha = sha256() if self._hashes else None
-        async for part in self._bench.source.read(self._bench.container, item):
-            crc = crc64.crc64(part, crc)
-            size += len(part)
-            if sha is not None:
-                sha.update(part)
+        try:
+            async for part in bench.source.read(bench.container, item):
+                crc = crc64.crc64(part, crc)
+                size += len(part)
+        finally:
+            bench.budget.give(held)
         if size != item.size:
             raise Corrupted(f'The source gave {size} bytes of "{item.name}", which is listed with {item.size}.')
-        return crc, sha.hexdigest() if sha is not None else ""
+        return crc
 
     async def _stream(self, item: ListedObject, if_match: str | None) -> tuple[Written, int, str]:
         bench, size = self._bench, item.size
+        if bench.pace.capped:
+            await bench.spend(size, reads(size) + 1)
         if not bench.budget.try_take(size):
             await bench.budget.take(size)
         try:
-            parts = [part async for part in bench.source.read(bench.container, item)]
-            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            data = await joined(bench.source.read(bench.container, item))
             if len(data) != size:
                 raise Corrupted(f'Reading "{item.name}" gave {len(data)} bytes of {size}.')
             crc = crc64.crc64(data)

@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from mappings.errors import ObjectError, ReviewFindings
 from tasks.copiers.base import ListsRaw
+
+Turn = Callable[[], Awaitable[None]]
+"""Waits until one request more may be sent."""
 
 _OPEN, _CLOSE = b"<Blob>", b"</Blob>"
 _NAME = re.compile(rb'<Blob><Name( Encoded="true")?>([^<]*)</Name>')
@@ -27,6 +30,8 @@ _LEASE = re.compile(
     rb"<LeaseStatus>[^<]*</LeaseStatus><LeaseState>[^<]*</LeaseState>(?:<LeaseDuration>[^<]*</LeaseDuration>)?"
 )
 _FREE = b"<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
+_MORE, _TAIL = b"<NextMarker>", 65_536
+"""Stands near the end of a page that another one follows; in the last one the element is empty, `<NextMarker />`."""
 _HELD_SLICES = 4
 
 
@@ -168,23 +173,49 @@ def _referred(found: re.Match[str]) -> str:
     return chr(int(found[1], 16) if found[1] else int(found[2]))
 
 
+async def at_once() -> None:
+    """The turn of a listing that has no hours and no caps to keep to."""
+
+
 async def hash_runs(
-    lists: ListsRaw, container: str, begins: Sequence[str], end: str | None, what: str, expected: Sequence[str]
+    lists: ListsRaw,
+    container: str,
+    begins: Sequence[str],
+    end: str | None,
+    what: str,
+    expected: Sequence[str],
+    turn: Turn = at_once,
 ) -> list[str]:
     """List a range once and hash its runs; memory is a few pages.
+
+    Args:
+        turn: awaited before each page.
 
     Raises:
         ObjectError, GovliftError: the listing failed, or is out of order.
         Unreadable: a page cannot be cut by its bytes.
     """
     hashes = RunHashes(begins, end, what, expected)
-    async with aclosing(ahead(lists.raw_pages(container, begin=begins[0], end=end), end)) as pages:
+    async with aclosing(ahead(in_turn(lists.raw_pages(container, begin=begins[0], end=end), turn), end)) as pages:
         async for page in pages:
             # Hashing leaves the interpreter's lock, so both sides and the network go on meanwhile.
             await asyncio.to_thread(hashes.feed, page)
             if hashes.done:
                 break
     return hashes.close()
+
+
+async def in_turn(pages: AsyncIterator[bytes], turn: Turn) -> AsyncGenerator[bytes, None]:
+    """The same pages, each asked for when its turn has come."""
+    more = True
+    while True:
+        if more:
+            await turn()
+        page = await anext(pages, None)
+        if page is None:
+            return
+        more = page.rfind(_MORE, -_TAIL) >= 0
+        yield page
 
 
 async def ahead(pages: AsyncIterator[bytes], end: str | None) -> AsyncGenerator[bytes, None]:
@@ -217,12 +248,13 @@ async def unchanged_runs(
     end: str | None,
     expected: tuple[Sequence[str], Sequence[str]],
     called: tuple[str, str],
+    turn: Turn = at_once,
 ) -> list[bool]:
     """For each run whether both listings are as they were. Raises as `hash_runs`."""
     try:
         async with asyncio.TaskGroup() as group:
             left, right = (
-                group.create_task(hash_runs(side, container, begins, end, what, known))
+                group.create_task(hash_runs(side, container, begins, end, what, known, turn))
                 for side, what, known in zip(sides, called, expected, strict=True)
             )
     except BaseExceptionGroup as several:

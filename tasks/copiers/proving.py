@@ -13,6 +13,8 @@ from mappings.states import ProofLevel, Route
 from tasks.clients import crc64
 from tasks.copiers.bench import Bench
 from tasks.copiers.blobs import Landed
+from tasks.copiers.pace import ByteBudget, Pace
+from tasks.copiers.rules import READ_AHEAD, reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,20 @@ class Sum:
     size: int
 
 
-async def sum_of(chunks: AsyncIterator[bytes]) -> Sum:
-    """Read to the end, keeping nothing."""
+async def sum_of(chunks: AsyncIterator[bytes], size: int, pace: Pace, budget: ByteBudget) -> Sum:
+    """Read to the end, keeping nothing.
+
+    Args:
+        chunks: read from an account, at most `READ` bytes each.
+        size: bytes expected.
+    """
+    if pace.capped:
+        await pace.spend(reads(size), size)
+    async with budget.hold(min(size, READ_AHEAD)):
+        return await _sum_of(chunks)
+
+
+async def _sum_of(chunks: AsyncIterator[bytes]) -> Sum:
     crc, size, sha = 0, 0, hashlib.sha256()
     async for chunk in chunks:
         crc = crc64.crc64(chunk, crc)
@@ -56,7 +70,7 @@ async def source_sum(bench: Bench, item: ListedObject) -> Sum:
         ReplanObject: it has changed.
         Corrupted: it gave another number of bytes than listed.
     """
-    found = await sum_of(bench.source.read(bench.container, item))
+    found = await sum_of(bench.source.read(bench.container, item), item.size, bench.pace, bench.budget)
     if found.size != item.size:
         raise Corrupted(f'The source gave {found.size} bytes of "{item.name}", which is listed with {item.size}.')
     return found
@@ -64,8 +78,9 @@ async def source_sum(bench: Bench, item: ListedObject) -> Sum:
 
 async def target_sum(bench: Bench, item: ListedObject, etag: str) -> Sum:
     """Checksums of that generation at the target, read back."""
-    at_target = replace(item, etag=etag)
-    found = await sum_of(bench.target.read(bench.container, at_target))
+    # Snapshots and previous versions are written to the base blob, too, and are proved before they become history.
+    at_target = replace(item, etag=etag, snapshot="", version_id="", previous=False)
+    found = await sum_of(bench.target.read(bench.container, at_target), item.size, bench.pace, bench.budget)
     if found.size != item.size:
         raise Corrupted(f'The target holds {found.size} bytes of "{item.name}", the source {item.size}.')
     return found
@@ -112,7 +127,7 @@ async def compare(bench: Bench, item: ListedObject, at_target: ListedObject) -> 
     if at_target.size != item.size or at_target.blob_type is not item.blob_type:
         return None
     source = await source_sum(bench, item)
-    target = await sum_of(bench.target.read(bench.container, at_target))
+    target = await sum_of(bench.target.read(bench.container, at_target), item.size, bench.pace, bench.budget)
     if source != target:
         return None
     return Proof(ProofLevel.L3, _text(source.crc), _text(target.crc), source.sha256)

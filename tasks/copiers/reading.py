@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from io import BytesIO
 from typing import TypeVar
 
 from mappings.errors import Corrupted
@@ -28,13 +29,14 @@ async def read_span(bench: Bench, item: ListedObject, offset: int, length: int) 
     async def read(span: Span) -> bytes:
         return await _range(bench, item, span.offset, span.length)
 
-    return b"".join([data async for data in in_order(spans(length, READ, start=offset), read, None)])
+    return await joined(in_order(spans(length, READ, start=offset), read, None))
 
 
 async def read_with_crc(bench: Bench, item: ListedObject, offset: int, length: int) -> tuple[bytes, int]:
     """As `read_span`, with the CRC64 of the bytes, which a client that compares it has computed already."""
     source = bench.source
-    if length <= READ and not item.customer_key and isinstance(source, StartsReads) and source.starts:
+    if 0 < length <= READ and not item.customer_key and isinstance(source, StartsReads) and source.starts:
+        await bench.spend(length)
         begun = await _begun(source, bench.container, item, offset, length)
         if begun is not None:
             return begun
@@ -66,11 +68,26 @@ async def _begun(
 
 
 async def _range(bench: Bench, item: ListedObject, offset: int, length: int) -> bytes:
-    parts = [part async for part in bench.source.read(bench.container, item, offset=offset, length=length)]
-    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    await bench.spend(length)
+    data = await joined(bench.source.read(bench.container, item, offset=offset, length=length))
     if len(data) != length:
         raise Corrupted(f'Reading "{item.name}" gave {len(data)} bytes of {length} from offset {offset} on.')
     return data
+
+
+async def joined(parts: AsyncIterator[bytes]) -> bytes:
+    """All parts as one; while they come, no byte is held twice."""
+    first, second = await anext(parts, b""), await anext(parts, None)
+    if second is None:
+        return first
+    whole = BytesIO()
+    whole.write(first)
+    whole.write(second)
+    del first, second
+    async for part in parts:
+        whole.write(part)
+    # The buffer itself, not a copy of it.
+    return whole.getvalue()
 
 
 async def span_crc(bench: Bench, item: ListedObject, offset: int, length: int) -> int:

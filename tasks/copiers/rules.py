@@ -15,8 +15,15 @@ PAGE_WRITE = 4 * MIB
 """Most bytes of one Put Page (REST, "Put Page")."""
 READ = 4 * MIB
 """Bytes of one read: the largest range whose checksum the service computes (REST, "Get Blob")."""
+READ_AHEAD = 2 * READ
+"""Most bytes that reading from one end to the other holds: the range at hand, and the next one on its way."""
 MOST_BLOCKS = 50_000
 """Committed blocks of one block blob, and blocks of one append blob (REST, "Put Block List", "Append Block")."""
+
+
+def reads(size: int) -> int:
+    """Requests that reading so many bytes takes."""
+    return -(-size // READ)
 
 
 @dataclass(frozen=True, slots=True)

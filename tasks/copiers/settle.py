@@ -179,6 +179,7 @@ async def apply(bench: Bench, item: ListedObject, etag: str, parts: tuple[Part, 
 
 async def _apply(bench: Bench, item: ListedObject, etag: str, part: Part) -> str:
     target, container, name = bench.target, bench.container, item.name
+    await bench.spend()
     match part:
         case Part.HEADERS:
             return (await target.set_headers(container, name, item.headers, if_match=etag)).etag

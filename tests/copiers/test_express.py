@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from mappings.errors import AskForApproval, ObjectError, ResumeLater, SlowDown
+from mappings.errors import AskForApproval, ResumeLater, SlowDown
 from mappings.objects import EvidenceRow, ListedObject, Written
 from mappings.pacing import Bounds
 from mappings.states import Outcome, ProofLevel
-from tasks.clients.crc64 import crc64
-from tasks.copiers.base import ReadThen, StartsReads, StartsWrites, WrittenThen
+from tasks.copiers.base import StartsReads, StartsWrites
 from tasks.copiers.engine import copy_shard
 from tasks.copiers.express import Express
 from tasks.copiers.journal import NoJournal
@@ -27,80 +26,8 @@ from tasks.copiers.plain import Job
 from tasks.copiers.routes import RouteBook
 from tasks.progress import Progress
 from tests.copiers.bench_of import RULES, SHARD, Pair
-from tests.copiers.memory_cloud import MemorySource, MemoryTarget
-
-
-class Begun:
-    """A request as a task that tells its callback."""
-
-    def __init__(self, asked: Coroutine[Any, Any, Any], told: Callable[[Any], None], refused: Callable[[float], None]):
-        async def go() -> None:
-            try:
-                found = await asked
-            except SlowDown as wrong:
-                refused(wrong.retry_after or 0.0)
-            except ObjectError:
-                refused(0.0)
-            else:
-                told(found)
-
-        self.task = asyncio.create_task(go())
-
-    async def cancel(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
-
-class StartingSource(MemorySource):
-    starts = True
-    begun = 0
-
-    def pull_url_at_hand(self, container: str, item: ListedObject) -> str | None:
-        return f"memory://{self.account}/{container}//{item.name}"
-
-    def start_read(
-        self, container: str, item: ListedObject, then: ReadThen, *, offset: int = 0, length: int | None = None
-    ) -> Begun:
-        self.begun += 1
-
-        async def read() -> bytes:
-            return b"".join([part async for part in self.read(container, item, offset=offset, length=length)])
-
-        return Begun(read(), lambda data: then(data, crc64(data), 0.0), lambda wait: then(None, 0, wait))
-
-
-class StartingTarget(MemoryTarget):
-    starts = True
-    begun = 0
-
-    def start_put_blob_from_url(
-        self, container: str, item: ListedObject, url: str, *, if_match: str | None, then: WrittenThen
-    ) -> Begun:
-        self.begun += 1
-        asked = self.put_blob_from_url(container, item, url, if_match=if_match)
-        return Begun(asked, lambda written: then(written, 0.0), lambda wait: then(None, wait))
-
-    def start_put_blob(
-        self, container: str, item: ListedObject, data: bytes, *, if_match: str | None, crc: int, then: WrittenThen
-    ) -> Begun:
-        self.begun += 1
-        asked = self.put_blob(container, item, data, if_match=if_match, crc=crc)
-        return Begun(asked, lambda written: then(written, 0.0), lambda wait: then(None, wait))
-
-
-class StartingPair(Pair):
-    """As `Pair`, between clients that can begin a request."""
-
-    def __init__(self, *, mode: str = "auto") -> None:
-        super().__init__(mode=mode)
-        self.reader: StartingSource = StartingSource(self.source)
-        self.writer: StartingTarget = StartingTarget(self.target, {"src": self.reader})
-
-
-def filled(pair: Pair, count: int = 300) -> Pair:
-    for number in range(count):
-        pair.source.write("c", f"x{number:05}", bytes([number % 251 + 1]) * (number % 13), label=number % 3 == 0)
-    return pair
+from tests.copiers.memory_cloud import MemorySource
+from tests.copiers.starting import Begun, StartingPair, filled
 
 
 async def settled(reached: Callable[[], bool] = lambda: False) -> None:
