@@ -68,7 +68,8 @@ async def _begun(
 
 
 async def _range(bench: Bench, item: ListedObject, offset: int, length: int) -> bytes:
-    await bench.spend(length)
+    if length:
+        await bench.spend(length)
     data = await joined(bench.source.read(bench.container, item, offset=offset, length=length))
     if len(data) != length:
         raise Corrupted(f'Reading "{item.name}" gave {len(data)} bytes of {length} from offset {offset} on.')

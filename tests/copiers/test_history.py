@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from mappings.objects import EvidenceRow
-from mappings.states import Change, Outcome
+from mappings.states import Change, Outcome, ProofLevel
 from tests.copiers.bench_of import Pair, killed_at
 
 
@@ -50,6 +50,20 @@ def three(pair: Pair, name: str = "a") -> None:
 
 def changes(rows: dict[tuple[str, str], EvidenceRow]) -> list[Change]:
     return [row.change for row in rows.values()]
+
+
+@pytest.mark.parametrize(("proof", "gives_crc"), [(ProofLevel.L3, True), (ProofLevel.L2, False)])
+async def test_history_that_only_reading_back_can_prove_is_proved(proof: ProofLevel, gives_crc: bool) -> None:
+    """Breaks when what was just written is read back under the snapshot time or version id that the source knows."""
+    pair = History(mode="pull")
+    pair.target.gives_crc = gives_crc
+    three(pair)
+    pair.source.write("c", "b", b"one")
+    pair.source.take_snapshot("c", "b")
+    pair.source.write("c", "b", b"two")
+    rows = await pair.run(proof=proof)
+    assert {(row.outcome, (row.proof or 0) >= proof) for row in rows.values()} == {(Outcome.COPIED, True)}
+    pair.assert_same_history("a")
 
 
 @pytest.mark.parametrize("mode", ["pull", "stream"])
