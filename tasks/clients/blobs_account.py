@@ -236,7 +236,8 @@ class BlobAccount:
         def hear(response: Any) -> None:
             said.update({key.lower(): value for key, value in response.http_response.headers.items()})
 
-        checksum = "crc64" if self._range_crc else "md5"
+        # Other reads may learn meanwhile that there is none: what counts is what this one asked for.
+        by_crc = self._range_crc
         try:
             with object_errors(
                 f"read {self.called(container, item.name)}", source_condition=of_source, target_condition=not of_source
@@ -249,16 +250,16 @@ class BlobAccount:
                     decompress=False,
                     cpk=self.customer_keys.get(item.key_sha256) if item.customer_key else None,
                     raw_response_hook=hear,
-                    headers={f"x-ms-range-get-content-{checksum}": "true"},
+                    headers={f"x-ms-range-get-content-{'crc64' if by_crc else 'md5'}": "true"},
                 )
                 data: bytes = await stream.readall()
         except ObjectError as wrong:
-            if not self._range_crc or not wrong.code.startswith(("FeatureNot", "UnsupportedHeader")):
+            if not by_crc or not wrong.code.startswith(("FeatureNot", "UnsupportedHeader")):
                 raise
             # A service without CRC64 on ranges has MD5 on ranges.
             self._range_crc = False
             return await self._get(container, item, start, length, of_source)
-        if self._range_crc:
+        if by_crc:
             told = said.get("x-ms-content-crc64", "")
             return data, not told or from_bytes(_base64(told)) == crc64(data)
         # Only an answer to a range carries the MD5 of its own bytes; beside a whole blob stands the stored label.

@@ -71,10 +71,16 @@ class Mover:
     tally: Tally = field(default_factory=Tally)
 
     async def run(
-        self, container: str, *, to: str = "", journal: Journal | None = None, **rules: object
+        self,
+        container: str,
+        *,
+        to: str = "",
+        end: str | None = None,
+        journal: Journal | None = None,
+        **rules: object,
     ) -> dict[tuple[str, str], EvidenceRow]:
-        """Copy one container whole."""
-        shard = CopyShard(self.source.account, self.target.account, container, "", None, 0, 0, 0)
+        """Copy one container whole, or the names before `end`."""
+        shard = CopyShard(self.source.account, self.target.account, container, "", end, 0, 0, 0)
         await self.target.create_container(await self.source.container_settings(container))
         rows: list[EvidenceRow] = []
         self.tally = await copy_shard(

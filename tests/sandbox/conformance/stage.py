@@ -103,6 +103,13 @@ class Clock:
         return time.time() + self.ahead
 
 
+def skip_where_lacking(kind: str, feature: Feature) -> None:
+    """Skip the test where what stands behind the storage names ("own" or "azurite") has not what it is about."""
+    gap = AZURITE_GAPS.get(feature) if kind == "azurite" else None
+    if gap is not None:
+        pytest.skip(f"Azurite: {feature.value}: {gap.reason}{' (silently)' if gap.silent else ''}")
+
+
 class Stage:
     """A running data plane of both clouds."""
 
@@ -166,9 +173,7 @@ class Stage:
 
     def needs(self, feature: Feature) -> None:
         """Skip the test where this stage has not what it is about."""
-        gap = AZURITE_GAPS.get(feature) if self.kind == "azurite" else None
-        if gap is not None:
-            pytest.skip(f"Azurite: {feature.value}: {gap.reason}{' (silently)' if gap.silent else ''}")
+        skip_where_lacking(self.kind, feature)
 
     def code(self, status: int, code: str) -> tuple[int, str]:
         """The status and error code that this stage is to answer where Azure answers `status` and `code`."""
