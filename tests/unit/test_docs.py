@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -79,6 +81,57 @@ def test_what_a_page_names_is_there(page: Path) -> None:
         assert (ROOT / path).exists(), path
     for path, name in re.findall(r"`(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)", text):
         assert re.search(rf"def {name}\b", (ROOT / path).read_text("utf-8")), name
+
+
+def unconditional(mark: ast.expr) -> bool:
+    """Whether it is `pytest.mark.skip` or `.xfail`, called or not, or a list with one; `skipif` says its condition."""
+    if isinstance(mark, (ast.List, ast.Tuple)):
+        return any(unconditional(one) for one in mark.elts)
+    called = mark.func if isinstance(mark, ast.Call) else mark
+    return isinstance(called, ast.Attribute) and called.attr in ("skip", "xfail")
+
+
+@cache
+def idle_tests(path: Path) -> frozenset[str]:
+    """Tests of a module that never run, or whose outcome does not count, and "" where that holds for all of it."""
+    module = ast.parse(path.read_text("utf-8"))
+    found = set()
+    for node in ast.walk(module):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            body = [one for one in node.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+            begins = body[0].value if body and isinstance(body[0], ast.Expr) else None
+            if any(map(unconditional, node.decorator_list)) or (begins is not None and unconditional(begins)):
+                found.add(node.name)
+    for statement in module.body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "pytestmark":
+            found |= {""} if unconditional(statement.value) else set()
+        if isinstance(statement, ast.Expr) and unconditional(statement.value):
+            found.add("")
+    return frozenset(found)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_page_calls_proof_is_run(page: Path) -> None:
+    """Breaks when a cited test is there but skipped for good, or expected to fail."""
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(?:\w+::)?(test_\w+))?", page.read_text("utf-8")):
+        idle = idle_tests(ROOT / path)
+        assert "" not in idle and name not in idle, f"{path}::{name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_names_commands_that_are_there(page: Path) -> None:
+    """Breaks when a command, a target of the Makefile or a benchmark is renamed and a page still tells to give it."""
+    text = page.read_text("utf-8")
+    known = set(commands(typer.main.get_command(app)))
+    groups = {name.partition(" ")[0] for name in known}
+    for words in re.findall(r"`govlift ([a-z][a-z -]*)", text):
+        first, second = (*words.split(), "")[:2]
+        assert first in known or f"{first} {second}" in known or (first in groups and not second), words
+    targets = re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"))
+    for target in re.findall(r"`make ([a-z-]+)", text):
+        assert target in targets, target
+    for module in re.findall(r"-m (benchmarks\.\w+)", text):
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
 
 
 def test_a_change_is_told_in_one_form() -> None:
