@@ -68,14 +68,21 @@ class Load:
     objects: int
     bytes: int
     only_blocks: bool = True
-    """False where page or append blobs are among them, whose writes are smaller."""
+    """False where page or append blobs are among them, whose writes are smaller. Of a page blob only ranges that are
+    not empty travel, each by requests of its own: what is empty makes less, many small ranges can make more."""
 
 
 def copy_requests(loads: Iterable[Load], sizes: Sizes, proof: ProofLevel) -> tuple[Requests, Requests]:
     """Requests at source and target for the content of these objects."""
     source, target = Requests(), Requests()
     for load in loads:
-        at_source, at_target = _pulled(load, sizes, proof) if load.route is Route.PULL else _streamed(load, sizes)
+        match load.route:
+            case Route.PULL:
+                at_source, at_target = _pulled(load, sizes, proof)
+            case Route.STREAM:
+                at_source, at_target = _streamed(load, sizes)
+            case Route.AZCOPY:
+                at_source, at_target = _carried(load, sizes)
         source, target = source + at_source, target + at_target
     return source, target
 
@@ -84,7 +91,7 @@ def _pulled(load: Load, sizes: Sizes, proof: ProofLevel) -> tuple[Requests, Requ
     """The target service reads the source once for each of its writes; a proof above L1 reads the source once more."""
     block = sizes.pull_block if load.only_blocks else sizes.page_write
     largest = sizes.whole_pull if load.only_blocks else sizes.page_write
-    low = max(load.objects, -(-load.bytes // largest))
+    low = max(load.objects, -(-load.bytes // largest)) if load.only_blocks else load.objects
     writes = Between(low, load.objects + load.bytes // block + load.bytes // largest)
     again = _reads(load, sizes)
     reads = writes + again if proof >= ProofLevel.L2 else writes
@@ -94,26 +101,42 @@ def _pulled(load: Load, sizes: Sizes, proof: ProofLevel) -> tuple[Requests, Requ
 
 def _streamed(load: Load, sizes: Sizes) -> tuple[Requests, Requests]:
     block = sizes.block if load.only_blocks else min(sizes.block, sizes.page_write)
-    low = max(load.objects, -(-load.bytes // sizes.block))
+    low = max(load.objects, -(-load.bytes // sizes.block)) if load.only_blocks else load.objects
     return Requests(read=_reads(load, sizes)), Requests(write=Between(low, load.objects + 2 * (load.bytes // block)))
 
 
+def _carried(load: Load, sizes: Sizes) -> tuple[Requests, Requests]:
+    """AzCopy has the target service read the source too, by writes of no less than a Put Page; then govlift reads both
+    sides. What AzCopy asks besides is its own affair, and not counted."""
+    writes = Between(load.objects, load.objects + load.bytes // sizes.page_write)
+    again = _reads(load, sizes)
+    return Requests(read=writes + again), Requests(write=writes, read=again)
+
+
 def _reads(load: Load, sizes: Sizes) -> Between:
-    return Between(max(load.objects, -(-load.bytes // sizes.read)), load.objects + load.bytes // sizes.read)
+    low = max(load.objects, -(-load.bytes // sizes.read)) if load.only_blocks else load.objects
+    return Between(low, load.objects + load.bytes // sizes.read)
 
 
-def listing_requests(shards: Iterable[int], containers: int) -> tuple[Requests, Requests]:
+def listing_requests(shards: Iterable[int], containers: int, *, again: bool = False) -> tuple[Requests, Requests]:
     """Requests at source and target that look: listings of the march and of the verification, and container settings.
 
     Args:
         shards: objects of each shard.
         containers: of the plan.
+        again: it is a re-sync: the look for what has changed lists both sides, and where something has the march and
+            the verification list it once more each.
     """
-    pages = [max(1, -(-objects // PAGE)) for objects in shards]
-    whole, least = sum(pages), len(pages)
-    source = Requests(list=Between(whole, whole), other=Between(2 * containers, 2 * containers))
-    # At a first copy the march finds the target empty; the verification behind it lists everything.
-    found = Between(least + whole + containers, 2 * whole + containers)
+    counts = list(shards)
+    # The last page of a shard is full, and does not tell that it is the last, where the objects fill it to the end.
+    whole = Between(sum(max(1, -(-objects // PAGE)) for objects in counts), sum(n // PAGE + 1 for n in counts))
+    settings = Between(2 * containers, 2 * containers)
+    if again:
+        listed = Between(whole.low, 3 * whole.high)
+        return Requests(list=listed, other=settings), Requests(list=listed, other=settings)
+    # The march and the verification behind it list the source; at a first copy the march finds the target empty.
+    source = Requests(list=Between(2 * whole.low, 2 * whole.high), other=settings)
+    found = Between(len(counts) + whole.low + containers, 2 * whole.high + containers)
     return source, Requests(list=found, other=Between(2 * containers, 4 * containers))
 
 

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from mappings.objects import ListedObject
 
 LEASED, VERSIONS, DELETED, ARCHIVED, ARCHIVED_BYTES = "leased", "versions", "deleted", "archived", "archived_bytes"
 COMING, KEYED, KEYED_BYTES, SCOPED, HELD = "rehydrating", "customer_keys", "customer_key_bytes", "scoped", "held"
 DIRECTORIES, ARCHIVED_LARGEST = "directories", "archived_largest"
+COMING_BYTES, LONG, LONG_BYTES = "rehydrating_bytes", "long_names", "long_name_bytes"
+SIZES = frozenset({ARCHIVED_BYTES, KEYED_BYTES, COMING_BYTES, LONG_BYTES})
+"""Traits that are bytes; all others but `ARCHIVED_LARGEST` count entries."""
+
+
+_SHORT = 100
+"""Characters of a name that is never too long: each makes twelve of a URL at most."""
 
 
 class Traits:
-    """Counts over one container's listing. Memory does not grow."""
+    """Counts over one container's listing. Memory does not grow.
 
-    def __init__(self) -> None:
+    Args:
+        too_long: whether the URL of a blob of this name is longer than a copy source may be.
+    """
+
+    def __init__(self, too_long: Callable[[str], bool] = lambda name: False) -> None:
+        self._too_long = too_long
         self._counts: Counter[str] = Counter()
         self._name: str | None = None
         self._based = True
@@ -33,6 +45,7 @@ class Traits:
             counts[LEASED] += 1
         if item.archive_status:
             counts[COMING] += 1
+            counts[COMING_BYTES] += item.size
         elif item.tier == "Archive":
             counts[ARCHIVED] += 1
             counts[ARCHIVED_BYTES] += item.size
@@ -46,6 +59,9 @@ class Traits:
             counts[HELD] += 1
         if item.directory:
             counts[DIRECTORIES] += 1
+        if len(item.name) > _SHORT and self._too_long(item.name):
+            counts[LONG] += 1
+            counts[LONG_BYTES] += item.size
 
     def _turn(self) -> None:
         if self._name is not None and not self._based:

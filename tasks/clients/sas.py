@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
+from mappings.route_estimate import SAS_LIFE, SAS_SKEW
 from tasks.clients.errors import object_errors
 
 if TYPE_CHECKING:
     from azure.storage.blob import UserDelegationKey
     from azure.storage.blob.aio import BlobServiceClient
 
-SKEW = timedelta(minutes=15)
-"""The start lies in the past, because the clocks of two services differ."""
-LIFE = timedelta(hours=4)
 KEY_LIFE = timedelta(hours=12)
 LEAST_LEFT = timedelta(minutes=30)
 """A SAS given out is good for at least this long."""
@@ -75,7 +73,7 @@ class SasMint:
         return held.query
 
     async def _mint(self, container: str, now: datetime) -> _Token:
-        expiry = now + LIFE
+        expiry = now + SAS_LIFE
         how: dict[str, object] = {"account_key": self._key}
         if not self._key:
             how = {"user_delegation_key": await self._delegation_key(now)}
@@ -83,7 +81,7 @@ class SasMint:
             self._account,
             container,
             permission=ContainerSasPermissions(read=True, list=True),
-            start=now - SKEW,
+            start=now - SAS_SKEW,
             expiry=expiry,
             protocol="https",
             **how,  # type: ignore[arg-type]
@@ -91,9 +89,9 @@ class SasMint:
         return _Token(query, expiry)
 
     async def _delegation_key(self, now: datetime) -> UserDelegationKey:
-        if self._delegation is None or self._delegation_ends - now < LIFE + LEAST_LEFT:
+        if self._delegation is None or self._delegation_ends - now < SAS_LIFE + LEAST_LEFT:
             ends = now + KEY_LIFE
             with object_errors(f"get a user delegation key of {self._account}"):
-                self._delegation = await self._service.get_user_delegation_key(now - SKEW, ends)
+                self._delegation = await self._service.get_user_delegation_key(now - SAS_SKEW, ends)
             self._delegation_ends = ends
         return self._delegation

