@@ -26,6 +26,7 @@ from flows.console import (
 from flows.observe import Outcome, amount, duration
 from flows.options import filtered
 from mappings.errors import ExitCode, FixTheInput
+from mappings.route_changes import fall_back_lines
 
 Apply = Annotated[bool, typer.Option("--apply", "--yes", help="Write to the target.")]
 RetryFailed = Annotated[
@@ -101,18 +102,33 @@ def resync(
     json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Copy what changed since the last run; deletes are reported, not carried out."""
+    """Copy what changed since the last run; deletes are reported, not carried out. Without --apply only look."""
+    if not apply:
+        _look_ahead(config, chosen, as_json=json_, verbose=verbose)
+        return
     start(verbose=verbose, prefect=True)
     from flows.planning import narrowed_id, require_program_for
-    from flows.wiring import require_apply
     from mappings.runs import RunKind
 
-    require_apply(apply, "resync")
     plan_id = narrowed_id(config, "", chosen) if chosen else ""
     require_program_for(config, plan_id, RunKind.RESYNC)
     from flows.resync import resync as flow
 
     _tell_copy(run_flow(lambda: flow(str(config), apply=True, plan=plan_id)), json_)
+
+
+def _look_ahead(config: Path, chosen: Mapping[str, Any], *, as_json: bool, verbose: bool) -> None:
+    from flows.foreseeing import foresee
+
+    start(verbose=verbose)
+    outcome = run_async(lambda: foresee(config, chosen))
+    lines = outcome.summary.pop("lines")
+    if as_json:
+        say_json(outcome.summary)
+    else:
+        say("\n".join(lines))
+    hint("Nothing was written: this is what `--apply` would find.")
+    leave(outcome.exit_code)
 
 
 def _tell_copy(outcome: Outcome, as_json: bool) -> None:
@@ -125,6 +141,8 @@ def _tell_copy(outcome: Outcome, as_json: bool) -> None:
         say("  ".join(f"{name} {n:,}" for name, n in objects.items()))
         routes = "  ".join(f"{name} {n:,}" for name, n in summary["routes"].items())
         say(f"{amount(summary['bytes'])} in {duration(summary['seconds'])}; by route: {routes}")
+        for line in fall_back_lines(summary.get("fell_back", ())):
+            say(line)
         say("proof: " + "  ".join(f"{level} {n:,}" for level, n in proof.items()))
         if summary.get("deleted_at_source"):
             say(f"gone from the source, kept at the target: {summary['deleted_at_source']:,}")

@@ -39,12 +39,7 @@ class Selection:
         Raises:
             DoNotTrust: a list that the plan names is gone, or the plan was changed.
         """
-        filters = self.filters(claim.run_id)
-        if not filters:
-            return rules
-        shard = claim.shard
-        on_list = partial(_on_list, self._folder, shard.source_account, shard.container)
-        return replace(rules, chosen=compiled(filters, shard.source_account, shard.container, on_list))
+        return rules_of(self._folder, rules, self.filters(claim.run_id), claim.shard)
 
     def filters(self, run_id: str) -> tuple[Filters, ...]:
         """The filters of the run's plan. Raises as `rules`."""
@@ -60,6 +55,14 @@ class Selection:
             plan = self._reader.plan(plan_id) if plan_id else None
             self._of_run[run_id] = (plan.filters, bool(plan.narrows)) if plan else ((), False)
         return self._of_run[run_id]
+
+
+def rules_of(folder: Path, rules: CopyRules, filters: tuple[Filters, ...], shard: CopyShard) -> CopyRules:
+    """`rules` with these filters, bound to the shard's container. Raises as `Selection.rules`."""
+    if not filters:
+        return rules
+    on_list = partial(_on_list, folder, shard.source_account, shard.container)
+    return replace(rules, chosen=compiled(filters, shard.source_account, shard.container, on_list))
 
 
 def _on_list(folder: Path, account: str, container: str, listed: NameList, name: str) -> bool:

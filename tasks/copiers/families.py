@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mappings.delta import ARCHIVE, NOT_OURS, Action, decide, differing, is_archived, ours
+from mappings.delta import ARCHIVE, NOT_OURS, Action, Decision, decide, differing, is_archived, ours
 from mappings.errors import ObjectError, ObjectRefused
 from mappings.fidelity import adapted
 from mappings.objects import EvidenceRow, ListedObject
@@ -133,6 +133,39 @@ async def settle_family(family: Family, bench: Bench, *, begun: bool) -> list[Ev
         found.append(await settle(bench, sides.base, sides.target_base, sides.row, begun=begun))
     found += _reported(sides, begun)
     return sorted(found, key=lambda row: row.key)
+
+
+def intended(family: Family, bench: Bench) -> tuple[list[EvidenceRow], list[tuple[ListedObject, Decision]]]:
+    """What `settle_family` means to do with a name for which it has to ask somebody.
+
+    Returns:
+        rows of the entries that stand as they are, or are left out; the others, each with what is to be done. Where
+        history is missing the base blob is taken to be written again, and each snapshot to have content of its own.
+    """
+    sides = _sides(family)
+    base = sides.base
+    found = [rows.kept(row) for one in sides.earlier if (row := sides.standing(one)) is not None]
+    found += _reported(sides, begun=False)
+    missing = [one for one in sides.earlier if sides.standing(one) is None]
+    work: list[tuple[ListedObject, Decision]] = []
+    if base is None:
+        return found + [_without_base(one, sides) for one in missing], []
+    if reason := bench.rules.left_out(base):
+        if is_archived(base) and _unmoved(sides) is not None:
+            work.append((base, Decision(Action.APPLY, Change.TIER)))
+        left = missing if work else [*missing, base]
+        return found + [rows.excluded(one, None, reason) for one in left], work
+    for one in missing:
+        if reason := _left_out(bench, one):
+            found.append(rows.excluded(one, None, reason))
+        else:
+            work.append((one, Decision(Action.COPY, Change.NEW)))
+    decision = decide(adapted(base, bench.features).item, sides.target_base, sides.row, proof=bench.rules.proof)
+    if decision.action is Action.REFUSE:
+        return [*found, rows.failed(base, sides.row, decision.reason, decision.change)], work
+    if work and decision.action is not Action.COPY:
+        decision = Decision(Action.COPY, _change_of_base(sides, bench))
+    return found, [*work, (base, decision)]
 
 
 def _unmoved(sides: _Sides) -> EvidenceRow | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from mappings.errors import ReviewFindings
@@ -22,6 +23,8 @@ class _Keyed(Protocol):
 
 
 K = TypeVar("K", bound=_Keyed)
+_ROWS = 1000
+"""Rows of the last manifest that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,12 @@ async def march_pages(
         for side in sides:
             if not side.over and side.held[-1].name == limit:
                 await side.more()
+
+
+async def row_pages(rows: Iterator[EvidenceRow]) -> AsyncIterator[list[EvidenceRow]]:
+    """Rows one by one as `march_pages` wants them."""
+    while page := list(islice(rows, _ROWS)):
+        yield page
 
 
 def _next(sides: tuple[_Side[ListedObject], _Side[ListedObject], _Side[EvidenceRow]]) -> str | None:

@@ -29,7 +29,7 @@ from tasks.copiers.rules import CopyRules
 from tasks.progress import Progress
 
 
-class _Asked(Exception):
+class Asked(Exception):
     """The engine made a request."""
 
 
@@ -40,7 +40,7 @@ class _Refusing:
         self.account, self.versions = account, versions
 
     def __getattr__(self, name: str) -> Any:
-        raise _Asked(name)
+        raise Asked(name)
 
 
 def basis(rules: CopyRules, filters: Sequence[object], features: Features, *, versions: tuple[bool, bool]) -> str:
@@ -84,7 +84,7 @@ class PrintMaker:
         """Groups of which something is not settled."""
         self._at = 0
         self._broken = False
-        self._bench = _bench(rules, features, versions)
+        self._bench = refusing(rules, features, versions)
 
     def feed(self, side: RunHashes, page: bytes) -> None:
         """Add a page of one of the two listings."""
@@ -127,7 +127,7 @@ class PrintMaker:
     async def _settled(self, family: Family) -> bool:
         try:
             found = await settle_family(family, self._bench, begun=False)
-        except _Asked:
+        except Asked:
             return False
         return found == [carried(row) for row in family.previous]
 
@@ -143,7 +143,14 @@ class PrintMaker:
         return Prints(manifest_hash, self._begins[0], self._end, self._based, groups)
 
 
-def _bench(rules: CopyRules, features: Features, versions: tuple[bool, bool]) -> Bench:
+def refusing(rules: CopyRules, features: Features, versions: tuple[bool, bool]) -> Bench:
+    """A bench over accounts that must not be asked: whoever does gets `Asked`.
+
+    Args:
+        rules: of the run, filters included.
+        features: of the target account.
+        versions: whether source and target list previous versions.
+    """
     source: Any = _Refusing("source", versions[0])
     target: Any = _Refusing("target", versions[1])
     return Bench(
