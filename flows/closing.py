@@ -19,7 +19,7 @@ def counts(tally: Tally, seconds: float) -> dict[str, Any]:
         },
         "deleted_at_source": tally.deleted,
         "bytes": tally.bytes,
-        "routes": {"pull": tally.pull, "stream": tally.stream},
+        "routes": {"pull": tally.pull, "stream": tally.stream, "azcopy": tally.azcopy},
         "proof": {f"L{level}": n for level, n in enumerate(tally.proof)},
         "seconds": round(seconds, 3),
     }

@@ -21,6 +21,7 @@ from flows.wiring import Bench, now
 from mappings.errors import FixTheInput, GovliftError, ResumeLater
 from mappings.evidence import Event
 from mappings.objects import BlobType, Tally
+from mappings.route_changes import EVENT as ROUTES
 from mappings.runs import Claim, RunKind, RunRecord, WorkerRecord
 from mappings.states import Route, RunState, ShardState
 from tasks.copiers.pace import paces_of
@@ -184,7 +185,7 @@ class Worker:
         """Give back what was claimed and not begun, and say goodbye."""
         try:
             self._writer.release_all(self._waiting, now=now())
-            self._writer.worker_seen(replace(self._record(), ended=now(), shards=(), in_flight={}))
+            self._writer.worker_seen(replace(self._record(), ended=now(), shards=(), in_flight={}, failing={}))
         except GovliftError as wrong:
             log.warning("worker: the leases run out by themselves: %s", wrong.sentence)
         self._work.paces.close()
@@ -198,6 +199,7 @@ class Worker:
             return await carry_out(claim, self._work, source, target)
         finally:
             self._in_hand = None
+            self._progress.next_shard()
             self._tell_routes()
 
     def _claim(self) -> list[Claim]:
@@ -247,6 +249,8 @@ class Worker:
             in_flight=self._work.paces.in_flight(),
             shards=tuple(claim.shard.id for claim in held),
             allowed=self._work.paces.allowed(),
+            failing=self._progress.failures(),
+            throttles=self._work.paces.throttles(),
         )
 
     def _tell_routes(self) -> None:
@@ -287,10 +291,6 @@ def run_at_work(reader: LedgerReader, run_id: str = "") -> RunRecord:
     return found[-1]
 
 
-ROUTES = "routes.learnt"
-"""Kind of the events that carry what a worker learnt about routes."""
-
-
 def tell_routes(bench: Bench, run_id: str, owner: str, routes: RouteBook, *, after: int = 0) -> None:
     """Record the route events behind the first `after`."""
     told: list[dict[str, Any]] = [
@@ -302,13 +302,3 @@ def tell_routes(bench: Bench, run_id: str, owner: str, routes: RouteBook, *, aft
     kept = sorted(told, key=lambda one: bool(one["name"]))[:_TOLD]
     detail = {"run": run_id, "worker": owner, "events": kept, "left_out": len(told) - len(kept)}
     bench.ledger.writer.record(ROUTES, detail, now=now())
-
-
-def routes_told(bench: Bench, run_id: str) -> list[str]:
-    """What all workers of a run learnt about routes, a line each, for a reader."""
-    found = [event.detail for event in bench.ledger.reader.events(ROUTES) if event.detail["run"] == run_id]
-    return [
-        f"{e['source']} -> {e['target']}: {e['route']} {e['name']}: {e['reason']}"
-        for detail in found
-        for e in detail["events"]
-    ]

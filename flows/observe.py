@@ -7,14 +7,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from flows.wiring import Bench, now
 from mappings.errors import ExitCode, GovliftError, ObjectError, ResumeLater, ends_command
+from mappings.estimate import Span
+from mappings.live import Aside
 from mappings.objects import Tally
 from mappings.runs import RunKind
 from mappings.states import RunState
@@ -213,8 +216,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def line(what: str, at: Snapshot) -> str:
-    """One sample as one line: counts, rates, ETA."""
+def line(what: str, at: Snapshot, aside: Aside | None = None) -> str:
+    """One sample as one line: counts, rates, how long it takes, accounts, why objects fail.
+
+    Args:
+        aside: what the ledger tells besides.
+    """
+    aside = aside or Aside()
     of = f"/{at.total_objects:,}" if at.total_objects else ""
     parts = [
         f"{what}: {at.objects:,}{of} objects",
@@ -222,47 +230,95 @@ def line(what: str, at: Snapshot) -> str:
         f"{at.objects_per_second:,.0f}/s",
         f"{amount(at.bytes_per_second)}/s",
     ]
-    if at.eta_seconds is not None:
-        parts.append(f"about {duration(at.eta_seconds)} left")
-    if at.failed:
-        parts.append(f"{at.failed:,} failed")
+    allowed = aside.allowed
+    if allowed is not None and allowed.note:
+        parts.append(allowed.note)
+    if (left := _left(at, aside)) is not None:
+        parts.append(f"{duration(left.p50)} to {duration(left.p90)} left (P50 to P90)")
+    if aside.in_flight:
+        parts.append(f"in flight {_counted(aside.in_flight)}")
+    if at.failed or aside.top[0]:
+        cause, number = aside.top
+        parts.append(f"{at.failed:,} failed{f' (most: {cause}: {number:,})' if cause else ''}")
     if at.throttled:
-        parts.append(f"{at.throttled:,} throttled")
+        by = f" ({_counted(aside.throttles)})" if aside.throttles else ""
+        parts.append(f"{at.throttled:,} throttled{by}")
     return ", ".join(parts)
 
 
+def _counted(numbers: Mapping[str, int]) -> str:
+    return " ".join(f"{name} {number:,}" for name, number in numbers.items())
+
+
+def _left(at: Snapshot, aside: Aside) -> Span | None:
+    """How long it takes, where something is left and it goes on."""
+    paused = aside.allowed is not None and aside.allowed.paused
+    return at.left if at.left is not None and at.left.p90 > 0 and not paused else None
+
+
+Look = Callable[[], Aside]
+
+
 @asynccontextmanager
-async def shown(what: str, progress: Progress) -> AsyncIterator[None]:
-    """Show `progress` while the block runs: a live line on a terminal, a plain line every 10 s elsewhere."""
+async def shown(what: str, progress: Progress, look: Look = Aside) -> AsyncIterator[None]:
+    """Show `progress` while the block runs: a live line on a terminal, a plain line every 10 s elsewhere.
+
+    Args:
+        look: asks the ledger for what stands beside the counters, on another thread; `GovliftError` is passed over.
+    """
     live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    viewer = asyncio.create_task(_live(what, progress) if live else _plain(what, progress))
+    viewer = asyncio.create_task(_live(what, progress, look) if live else _plain(what, progress, look))
     try:
         yield
     finally:
         viewer.cancel()
         await asyncio.gather(viewer, return_exceptions=True)
-        _log(what, progress.snapshot())
+        _log(what, progress.snapshot(), await _asked(look, Aside()))
 
 
-def _log(what: str, at: Snapshot) -> None:
+async def _asked(look: Look, before: Aside) -> Aside:
+    """What a look says; where the ledger does not answer, what the last one said."""
+    try:
+        return await asyncio.to_thread(look)
+    except GovliftError:
+        return before
+
+
+def _log(what: str, at: Snapshot, aside: Aside) -> None:
     counts = {"objects": at.objects, "bytes": at.bytes, "failed": at.failed, "throttled": at.throttled}
     counts |= {"total_objects": at.total_objects, "total_bytes": at.total_bytes}
-    log.info(line(what, at), extra=told("progress", stage=what, seconds=round(at.elapsed, 1), counts=counts))
+    left = _left(at, aside)
+    fields = told(
+        "progress",
+        stage=what,
+        seconds=round(at.elapsed, 1),
+        counts=counts,
+        eta={"p50_seconds": round(left.p50), "p90_seconds": round(left.p90)} if left else None,
+        in_flight=dict(aside.in_flight),
+        throttled_by=dict(aside.throttles),
+        top_cause=aside.top[0] or None,
+    )
+    log.info(line(what, at, aside), extra=fields)
 
 
-async def _plain(what: str, progress: Progress) -> None:
+async def _plain(what: str, progress: Progress, look: Look) -> None:
+    aside = Aside()
     while True:
         await asyncio.sleep(10)
-        _log(what, progress.snapshot())
+        aside = await _asked(look, aside)
+        _log(what, progress.snapshot(), aside)
 
 
-async def _live(what: str, progress: Progress) -> None:
+async def _live(what: str, progress: Progress, look: Look) -> None:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
+    aside = Aside()
     # The screen is redrawn by this task alone: a refresh thread would fight the log lines for the cursor.
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as screen:
-        while True:
-            screen.update(Text(line(what, progress.snapshot())), refresh=True)
+        for turn in count():
+            # The ledger is asked as often as workers give signs of life.
+            aside = await _asked(look, aside) if turn % 8 == 0 else aside
+            screen.update(Text(line(what, progress.snapshot(), aside)), refresh=True)
             await asyncio.sleep(0.25)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from importlib.metadata import version
 
 from flows.program_gate import standing_of
+from flows.routes import route_changes
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput
 from mappings.model import Inventory, Resource
@@ -70,6 +71,7 @@ def gather(bench: Bench) -> Report:
         scanners=load_scanners(),
         moves=load_move_tables(),
         causes=load_causes(),
+        route_changes=route_changes(reader, {run.id for run in copies}),
     )
 
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from flows.closing import counts
 from flows.crew import StandBy, crew_size
-from flows.draining import routes_told, tell_routes
+from flows.draining import tell_routes
 from flows.failing import aftermath
+from flows.lookout import Lookout
 from flows.observe import Outcome, RunBook, Unfinished, recorded, shown
 from flows.reporting import gather
+from flows.routes import fell_back, routes_told
 from flows.settling import finish_all, set_up
 from flows.wiring import Bench, now
 from mappings.errors import ExitCode, GovliftError, ObjectGone, TryLater
@@ -99,7 +101,7 @@ async def run_plan(bench: Bench, plan: Plan, kind: RunKind, stages: Stages) -> O
         if book.exit_code is ExitCode.OK and (refused := finish_all(bench, plan)):
             book.state, book.exit_code = RunState.PARTIAL, ExitCode.PARTIAL_COPY
             book.detail += f" {len(refused)} settings were refused. First reason: {refused[0]}"
-    summary = summary_of(book, bench) | {"plan": plan.id, "route_changes": routes_told(bench, book.run_id)}
+    summary = summary_of(book, bench) | {"plan": plan.id}
     await tell(bench, kind, summary, stages)
     outcome = Outcome(book.run_id, book.exit_code, summary)
     if book.exit_code is not ExitCode.OK:
@@ -198,7 +200,7 @@ async def copy_all(bench: Bench, book: RunBook, kind: RunKind, stages: Stages) -
         mark_folder(bench.folder, bench.ledger.reader, bench.ledger.writer, now=now())
         await probe_all(bench, book.run_id, left, stages)
         workers = workers_for(bench, left, kind)
-        async with shown("copy", progress):
+        async with shown("copy", progress, Lookout(bench, book.run_id).look):
             await stages.copy(book.run_id, bench, workers, progress)
     book.tally = bench.ledger.reader.tally(book.run_id)
 
@@ -290,7 +292,9 @@ def summary_of(book: RunBook, bench: Bench) -> dict[str, Any]:
         if record.manifest:
             changes.update(changes_in(bench.folder / record.manifest, carried=record.carried))
     summary = {"run": book.run_id, "state": book.state.value, "detail": book.detail, "changes": dict(changes)}
-    return summary | counts(book.tally, seconds) | aftermath(bench, book.run_id)
+    reader = bench.ledger.reader
+    routes = {"route_changes": routes_told(reader, book.run_id), "fell_back": fell_back(reader, book.run_id)}
+    return summary | counts(book.tally, seconds) | routes | aftermath(bench, book.run_id)
 
 
 async def tell(bench: Bench, kind: RunKind, summary: dict[str, Any], stages: Stages) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 from flows.console import table_lines
 from flows.failing import standing_failures
 from flows.reporting import gather, last_copy
+from flows.routes import fell_back
 from flows.wiring import Bench, now
 from mappings.failures import by_cause, causes_to_json
 from mappings.forecast import Sample
 from mappings.live import Live, live_to_json, look, samples_of
 from mappings.live_lines import screen
+from mappings.route_changes import fall_back_lines
 from mappings.runs import RunRecord
 from mappings.states import RunState, ShardState
 from tasks.copiers.pace import zone_named
@@ -60,8 +62,9 @@ def standing(config: Path) -> dict[str, Any]:
         "failed_shards": [
             {"shard": shard.shard.id, "reason": shard.reason} for shard in shards if shard.state is ShardState.FAILED
         ],
+        "fell_back": fell_back(reader, last.id) if last else [],
         "failures": causes_to_json(by_cause(standing_failures(bench), load_causes())),
-        "running": live_to_json(seen(bench, last, earlier(bench, last))) if last and running else None,
+        "running": live_to_json(seen(bench, last, earlier(bench, last)), load_causes()) if last and running else None,
     }
 
 
@@ -95,6 +98,7 @@ def standing_lines(value: Mapping[str, Any]) -> list[str]:
     keys = ("id", *head[1:])
     lines += table_lines(head, [tuple(run[key] for key in keys) for run in value["runs"]])
     lines += [f"failed: {failure['shard']}: {failure['reason']}" for failure in value["failed_shards"]]
+    lines += fall_back_lines(value["fell_back"])
     if value["running"]:
         return [*lines, "", *screen(value["running"], value["failures"])]
     for cause in value["failures"]:

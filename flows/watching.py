@@ -21,6 +21,7 @@ from mappings.forecast import Sample
 from mappings.live import live_to_json
 from mappings.live_lines import one_line, screen
 from mappings.states import RunState
+from tasks.failing import load_causes
 
 _KEPT = 2_000
 """Looks that are remembered."""
@@ -60,7 +61,7 @@ def looks(bench: Bench, every: float) -> Iterator[tuple[dict[str, Any], list[dic
         if settled != counted:
             # Manifests are read again only where another shard has failed.
             counted, failures = settled, causes_to_json(failures_of_run(bench, run.id))
-        yield live_to_json(live), failures
+        yield live_to_json(live, load_causes()), failures
         time.sleep(every)
 
 

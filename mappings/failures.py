@@ -228,6 +228,29 @@ def causes_to_json(classes: Iterable[FailureClass]) -> list[dict[str, Any]]:
     ]
 
 
+def failing_to_json(codes: Mapping[str, int], table: CauseTable) -> list[dict[str, Any]]:
+    """Failures of which only the codes are known, by cause, the most frequent first.
+
+    Args:
+        codes: code -> objects; "" is none.
+    """
+    found: dict[str, dict[str, int]] = {}
+    causes = {code: table.of(code) for code in codes}
+    for code, number in sorted(codes.items()):
+        found.setdefault(causes[code].id, {})[code] = number
+    told = [
+        {
+            "cause": cause.id,
+            "title": cause.title,
+            "objects": sum(found[cause.id].values()),
+            "codes": found[cause.id],
+            "remedy": cause.remedy,
+        }
+        for cause in {cause.id: cause for cause in causes.values()}.values()
+    ]
+    return sorted(told, key=lambda one: (-sum(found[str(one["cause"])].values()), str(one["cause"])))
+
+
 def cause_lines(classes: Iterable[FailureClass]) -> list[str]:
     """As a reader of the terminal has it."""
     lines = []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from mappings.estimate import Span
+from mappings.failures import CauseTable, failing_to_json
 from mappings.forecast import Pace, Sample, pace_over, time_left
 from mappings.pacing import Allowed
 from mappings.runs import RunKind, RunRecord, ShardRecord, WorkerRecord
@@ -65,6 +66,23 @@ class Live:
     """Seconds, P50 and P90; None while nothing tells."""
     allowed: Allowed
     """Hours and caps that hold now."""
+    failing: Mapping[str, int]
+    """Code -> objects that have failed in shards that are open; those of other shards stand in their manifests."""
+    throttles: Mapping[str, int]
+    """Target account -> answers that asked to slow down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What the leader of a run tells of it besides its counters."""
+
+    in_flight: Mapping[str, int] = field(default_factory=dict)
+    """As in `Live`."""
+    throttles: Mapping[str, int] = field(default_factory=dict)
+    top: tuple[str, int] = ("", 0)
+    """The most frequent cause of failures, and how many objects and key ranges it has; "" for none."""
+    allowed: Allowed | None = None
+    """Hours and caps that hold now, None where no worker has said."""
 
 
 def look(
@@ -93,10 +111,6 @@ def look(
     total_bytes = None if resync else max(here.bytes, sum(record.shard.bytes for record in shards))
     requests = sum(worker.requests for worker in workers)
     counted = sum(worker.objects for worker in workers)
-    allowed: Counter[str] = Counter()
-    for worker in workers:
-        if _state(worker, now) == "alive":
-            allowed.update(worker.in_flight)
     return Live(
         run=run.id,
         kind=run.kind.value,
@@ -111,7 +125,7 @@ def look(
         window=pace_over(series, WINDOW_SECONDS),
         mean=_mean(workers, now),
         requests_per_object=round(requests / counted, 3) if counted and requests else None,
-        in_flight=dict(sorted(allowed.items())),
+        in_flight=in_flight(workers, now),
         workers=tuple(_worker(worker, now) for worker in sorted(workers, key=lambda one: (one.started, one.owner))),
         shards={state.value: sum(record.state is state for record in shards) for state in ShardState},
         left=time_left(
@@ -119,11 +133,44 @@ def look(
             objects=total_objects - here.objects,
             bytes=0 if total_bytes is None else total_bytes - here.bytes,
         ),
-        allowed=_allowed(workers, now) or settings or Allowed(),
+        allowed=allowed_now(workers, now) or settings or Allowed(),
+        failing=failing_now(workers, {one.shard.id: one.owner for one in shards if one.state is ShardState.LEASED}),
+        throttles=throttles(workers),
     )
 
 
-def _allowed(workers: Sequence[WorkerRecord], now: datetime) -> Allowed | None:
+def in_flight(workers: Iterable[WorkerRecord], now: datetime) -> dict[str, int]:
+    """Target account -> objects in flight that its pace allows, over all workers that live."""
+    found: Counter[str] = Counter()
+    for worker in workers:
+        if _state(worker, now) == "alive":
+            found.update(worker.in_flight)
+    return dict(sorted(found.items()))
+
+
+def throttles(workers: Iterable[WorkerRecord]) -> dict[str, int]:
+    """Target account -> answers that asked to slow down, over all workers that there were."""
+    found: Counter[str] = Counter()
+    for worker in workers:
+        found.update(worker.throttles)
+    return dict(sorted(found.items()))
+
+
+def failing_now(workers: Iterable[WorkerRecord], leased: Mapping[str, str]) -> dict[str, int]:
+    """Code -> objects that have failed in shards that are open.
+
+    Args:
+        leased: shards that somebody holds -> who. What a worker says of a shard that has ended since, or that another
+            has now, is passed over: the manifest tells it, or the other finds it again.
+    """
+    found: Counter[str] = Counter()
+    for worker in workers:
+        if worker.shards and leased.get(worker.shards[0]) == worker.owner:
+            found.update(worker.failing)
+    return dict(sorted(found.items()))
+
+
+def allowed_now(workers: Sequence[WorkerRecord], now: datetime) -> Allowed | None:
     """What the workers that live keep to. Each keeps to the settings that it was started with: the run pauses only
     where all of them do, and of several the one that was started last tells."""
     told = [one for one in workers if one.allowed is not None and _state(one, now) == "alive"]
@@ -188,7 +235,7 @@ def _worker(worker: WorkerRecord, now: datetime) -> Worker:
     return Worker(worker.owner, state, round(ago, 1), worker.objects, worker.bytes, worker.failed, tuple(worker.shards))
 
 
-def live_to_json(live: Live) -> dict[str, Any]:
+def live_to_json(live: Live, causes: CauseTable) -> dict[str, Any]:
     """As `running` of `status --json` (docs/status.schema.json)."""
     return {
         "run": live.run,
@@ -217,6 +264,8 @@ def live_to_json(live: Live) -> dict[str, Any]:
         ],
         "eta": {"p50_seconds": round(live.left.p50), "p90_seconds": round(live.left.p90)} if live.left else None,
         "allowed": allowed_to_json(live.allowed),
+        "failing": failing_to_json(live.failing, causes),
+        "throttled_by": dict(live.throttles),
     }
 
 

@@ -51,6 +51,9 @@ def screen(live: Mapping[str, Any], failures: list[dict[str, Any]]) -> list[str]
         flying = ", ".join(f"{account} {count:,}" if count else f"{account} {rest}"
                            for account, count in live["in_flight"].items())  # fmt: skip
         lines.append(f"  in flight:   {flying}")
+    if live["throttled_by"]:
+        slowed = ", ".join(f"{account} {count:,}" for account, count in live["throttled_by"].items())
+        lines.append(f"  throttled:   {slowed}")
     lines += [f"  allowed:     {allowed_line(live['allowed'])}"]
     for one in live["workers"]:
         if one["state"] == "ended":
@@ -61,6 +64,8 @@ def screen(live: Mapping[str, Any], failures: list[dict[str, Any]]) -> list[str]
     for cause in failures:
         number = cause["objects"] + cause["shards"]
         lines += [f"  failed: {cause['title']}: {number:,}", f"    do: {cause['remedy']}"]
+    for cause in live["failing"]:
+        lines += [f"  failing in open shards: {cause['title']}: {cause['objects']:,}", f"    do: {cause['remedy']}"]
     return lines
 
 

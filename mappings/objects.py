@@ -216,6 +216,8 @@ class Tally:
     stream: int = 0
     proof: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Objects at each proof level L0..L3, each object counted once, at its highest level."""
+    azcopy: int = 0
+    """Objects whose content AzCopy has brought over."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -234,6 +236,7 @@ class Tally:
                 self.proof[2] + other.proof[2],
                 self.proof[3] + other.proof[3],
             ),
+            azcopy=self.azcopy + other.azcopy,
         )
 
     @property

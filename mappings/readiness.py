@@ -40,6 +40,7 @@ from mappings.report_sources import sources_section
 from mappings.report_story import brief_of, in_order, risks_of
 from mappings.report_summary import SIGNATURES, cover_of, sentences_of, tiles_of
 from mappings.report_targets import targets_section
+from mappings.route_changes import RouteChange
 from mappings.runs import ObjectNote, RunRecord, ShardRecord
 from mappings.scanning import Scanners
 from mappings.settings import Settings
@@ -105,6 +106,7 @@ def build_report(
     moves: MoveTables | None = None,
     program: ProgramStanding | None = None,
     causes: CauseTable | None = None,
+    route_changes: Sequence[RouteChange] = (),
 ) -> Report:
     """Build the whole report.
 
@@ -125,6 +127,7 @@ def build_report(
             looked for.
         moves: the tables for packages, volumes and losses; without them their sections say that nothing was made.
         causes: the table of causes of failures; without it failures are told by reason alone.
+        route_changes: what changed its route in the copying runs (`mappings.route_changes.changes_in`).
     """
     facts = gather_facts(
         settings=settings,
@@ -140,6 +143,7 @@ def build_report(
         moves=moves,
         program=program,
         causes=causes,
+        route_changes=route_changes,
     )
     flags = balance_flags(facts)
     # Where Azure itself was asked there are no files to give an account of.

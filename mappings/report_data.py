@@ -8,6 +8,7 @@ from mappings.model import ContainerSurvey
 from mappings.objects import Tally
 from mappings.report_facts import COPYING, Facts
 from mappings.report_model import Column, Kind, Ref, Row, Section, Table, Value
+from mappings.report_routes import route_change_tables
 from mappings.report_words import PROOF_MEANS, are, counted, counts, data_size, make_row, percent, utc
 from mappings.runs import RunRecord
 from mappings.states import ProofLevel, RunState
@@ -103,7 +104,8 @@ def results_section(facts: Facts) -> Section:
         f" {strong:,} ({percent(strong, there)}) {are(strong)} proved at L{facts.head.proof.value} or higher,"
         " the level that the settings demand."
     )
-    return Section("results", "Migration results", lead, (_results(facts), _proof(facts), _routes(facts)))
+    tables = (_results(facts), _proof(facts), _routes(facts), *route_change_tables(facts))
+    return Section("results", "Migration results", lead, tables)
 
 
 def _results(facts: Facts) -> Table:
@@ -162,6 +164,7 @@ def _routes(facts: Facts) -> Table:
     means = {
         "pull": "the target service read from the source",
         "stream": "through the machine that runs govlift",
+        "azcopy": "by AzCopy; read on both sides and compared afterwards",
     }
     rows = tuple(
         make_row(
@@ -192,6 +195,7 @@ _RUN_COLUMNS = (
     Column("excluded", "Left out", Kind.COUNT, detail=True),
     Column("pull", "By pull", Kind.COUNT, detail=True),
     Column("stream", "By stream", Kind.COUNT, detail=True),
+    Column("azcopy", "By AzCopy", Kind.COUNT, detail=True),
     Column("exit_code", "Exit code", Kind.COUNT, detail=True),
     Column("plan", "Plan", Kind.NAME, detail=True),
 )
@@ -216,6 +220,7 @@ def _run_row(run: RunRecord) -> Row:
             "excluded": run.tally.excluded if copying else None,
             "pull": run.tally.pull if copying else None,
             "stream": run.tally.stream if copying else None,
+            "azcopy": run.tally.azcopy if copying else None,
             "exit_code": run.exit_code,
             "plan": run.plan_id,
         }

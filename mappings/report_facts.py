@@ -17,6 +17,7 @@ from mappings.outline import Outliner
 from mappings.plan import CopyShard, CreateResourceGroup, CreateStorageAccount, Plan
 from mappings.program_check import ProgramStanding
 from mappings.report_words import clean, family_of
+from mappings.route_changes import RouteChange
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.scanning import Scanners
 from mappings.settings import Settings
@@ -138,6 +139,8 @@ class Facts:
 
     moves: Moves | None = None
     """Packages, volumes, copy time and losses; None where the tables for them were not handed in."""
+    route_changes: tuple[RouteChange, ...] = ()
+    """What changed its route in the copying runs, in the order of time."""
 
     @property
     def subscriptions(self) -> dict[str, str]:
@@ -196,6 +199,7 @@ def gather_facts(
     moves: MoveTables | None = None,
     program: ProgramStanding | None = None,
     causes: CauseTable | None = None,
+    route_changes: Sequence[RouteChange] = (),
 ) -> Facts:
     """Put the parts in order. Arguments as in `mappings.readiness.build_report`."""
     ordered = tuple(sorted(runs, key=lambda run: (run.started, run.id)))
@@ -220,6 +224,7 @@ def gather_facts(
         program=program,
         causes=causes,
         unlisted=_unlisted(plan, ordered, shards),
+        route_changes=tuple(route_changes),
     )
 
 

@@ -224,6 +224,7 @@ class Marking:
             copied=tally.copied + self._same,
             same=tally.same - self._same,
             bytes=tally.bytes + self._size,
+            azcopy=tally.azcopy + self.carried,
         )
 
 

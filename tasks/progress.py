@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from mappings.estimate import Span
+from mappings.forecast import Sample, time_left
+
+_APART = 5.0
+"""Seconds between two samples that are kept: what is shown more often tells no more of the pace."""
+_KEPT = 200
+"""Samples: as far back as `mappings.forecast` looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +29,8 @@ class Snapshot:
     throttled: int
     total_objects: int
     total_bytes: int
+    left: Span | None = None
+    """Seconds that are left, by objects or by bytes, whichever takes longer; None while unknown."""
 
     @property
     def objects_per_second(self) -> float:
@@ -28,25 +40,20 @@ class Snapshot:
     def bytes_per_second(self) -> float:
         return self.bytes / self.elapsed if self.elapsed > 0 else 0.0
 
-    @property
-    def eta_seconds(self) -> float | None:
-        """Seconds left at the rate so far, by objects or by bytes, whichever takes longer; None while unknown."""
-        left = []
-        if self.total_objects > self.objects > 0:
-            left.append((self.total_objects - self.objects) / self.objects_per_second)
-        if self.total_bytes > self.bytes > 0:
-            left.append((self.total_bytes - self.bytes) / self.bytes_per_second)
-        return max(left) if left else None
-
 
 class Progress:
     """Counters of one stage, safe to add to from any thread."""
 
-    def __init__(self, *, total_objects: int = 0, total_bytes: int = 0) -> None:
+    def __init__(
+        self, *, total_objects: int = 0, total_bytes: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._lock = threading.Lock()
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock()
         self._objects = self._bytes = self._failed = self._throttled = 0
         self._total_objects, self._total_bytes = total_objects, total_bytes
+        self._failing: Counter[str] = Counter()
+        self._samples = deque([Sample(0.0, 0, 0)], _KEPT)
 
     def add(self, *, objects: int = 0, bytes: int = 0, failed: int = 0, throttled: int = 0) -> None:
         """Add to the counters: objects settled, bytes that reached the target, objects failed, throttled requests."""
@@ -56,14 +63,44 @@ class Progress:
             self._failed += failed
             self._throttled += throttled
 
+    def failing(self, codes: Mapping[str, int]) -> None:
+        """Add to what fails in the shard in hand: objects by code (`mappings.failures.code_of`)."""
+        with self._lock:
+            self._failing.update(codes)
+
+    def failures(self) -> dict[str, int]:
+        """What has failed in the shard in hand."""
+        with self._lock:
+            return dict(self._failing)
+
+    def next_shard(self) -> None:
+        """From now on it is another shard that is in hand, or none; the ledger has what failed in the last one."""
+        with self._lock:
+            self._failing.clear()
+
     def snapshot(self) -> Snapshot:
         with self._lock:
+            elapsed = self._clock() - self._began
             return Snapshot(
-                elapsed=time.monotonic() - self._began,
+                elapsed=elapsed,
                 objects=self._objects,
                 bytes=self._bytes,
                 failed=self._failed,
                 throttled=self._throttled,
                 total_objects=self._total_objects,
                 total_bytes=self._total_bytes,
+                left=self._left(Sample(elapsed, self._objects, self._bytes)),
             )
+
+    def _left(self, here: Sample) -> Span | None:
+        """The time left, where somebody has said how much there is."""
+        if not self._total_objects and not self._total_bytes:
+            return None
+        left = time_left(
+            [*self._samples, here],
+            objects=max(0, self._total_objects - self._objects),
+            bytes=max(0, self._total_bytes - self._bytes),
+        )
+        if here.at - self._samples[-1].at >= _APART:
+            self._samples.append(here)
+        return left

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 
 from mappings.objects import EvidenceRow, Tally
 from mappings.pacing import Bounds
@@ -21,7 +20,7 @@ from tasks.copiers.families import settle_family
 from tasks.copiers.journal import Journal, NoJournal
 from tasks.copiers.lanes import Lanes, Line
 from tasks.copiers.listed import listed_pages
-from tasks.copiers.march import Family, ascending_pages, march_pages
+from tasks.copiers.march import Family, ascending_pages, march_pages, row_pages
 from tasks.copiers.pace import ByteBudget, Pace
 from tasks.copiers.plain import Job, Plain
 from tasks.copiers.resume import evidence, restored, with_evidence
@@ -34,9 +33,6 @@ __all__ = ["CopyRules", "copy_shard"]
 
 _TELL_OBJECTS, _TELL_BYTES = 32, 8 << 20
 """The progress is told of so many at once, whichever comes first."""
-
-_ROWS = 1000
-"""Rows of the last manifest that are looked at together."""
 
 
 async def copy_shard(
@@ -96,6 +92,8 @@ class _Run:
         self._counts = Counts()
         self._line = Line(self._out)
         self._told = (0, 0, 0)
+        self._codes: dict[str, int] = {}
+        """Failures by code that the progress has been told of."""
 
     async def run(self, previous: Iterator[EvidenceRow]) -> Tally:
         lanes = Lanes(self._work, self._let_loose, self._line, self._bench.pace, self._express)
@@ -132,7 +130,7 @@ class _Run:
         return march_pages(
             ascending_pages(left, f"{bench.source.account}/{shard.container}"),
             ascending_pages(right, f"{bench.target.account}/{shard.container}"),
-            _pages(previous),
+            row_pages(previous),
         )
 
     async def _work(self, job: Job) -> list[EvidenceRow]:
@@ -165,8 +163,7 @@ class _Run:
         self._bench.progress.add(
             objects=counts.listed - objects, bytes=counts.bytes - size, failed=counts.failed - failed
         )
-
-
-async def _pages(rows: Iterator[EvidenceRow]) -> AsyncIterator[list[EvidenceRow]]:
-    while page := list(islice(rows, _ROWS)):
-        yield page
+        if counts.failed > failed:
+            new = {code: number - self._codes.get(code, 0) for code, number in counts.codes.items()}
+            self._bench.progress.failing(new)
+            self._codes = dict(counts.codes)

@@ -306,6 +306,10 @@ class PaceBook:
         """Answers of all accounts that asked to slow down."""
         return sum(pace.throttled for pace in self._paces.values())
 
+    def throttles(self) -> dict[str, int]:
+        """Target account -> answers that asked to slow down, where there were any."""
+        return {name: pace.throttled for name, pace in self._paces.items() if pace.throttled}
+
     def close(self) -> None:
         """Stop looking at the clock."""
         if self._timer is not None:

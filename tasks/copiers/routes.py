@@ -23,7 +23,7 @@ MOST_NAMED = 200
 
 @dataclass(frozen=True, slots=True)
 class RouteEvent:
-    """One thing learnt about a pair of accounts; goes to the event log and the report."""
+    """One thing learnt about a pair of accounts; goes to the event log, the end of the run, `status` and the report."""
 
     at: datetime
     source_account: str

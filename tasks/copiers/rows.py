@@ -9,6 +9,7 @@ from typing import Any, cast
 from mappings.delta import MISMATCH
 from mappings.errors import Corrupted, ObjectError
 from mappings.evidence import headers_digest, mapping_digest
+from mappings.failures import code_of
 from mappings.objects import EvidenceRow, ListedObject, Tally, Written
 from mappings.states import Change, Outcome, ProofLevel, Route
 from tasks.clients import crc64
@@ -206,12 +207,27 @@ def _proved(row: EvidenceRow, proof: Proof) -> EvidenceRow:
 class Counts:
     """The tally of a shard while it grows: plain numbers, because each of its objects adds to it."""
 
-    __slots__ = ("bytes", "copied", "deleted", "excluded", "failed", "listed", "proof", "pull", "same", "stream")
+    __slots__ = (
+        "azcopy",
+        "bytes",
+        "codes",
+        "copied",
+        "deleted",
+        "excluded",
+        "failed",
+        "listed",
+        "proof",
+        "pull",
+        "same",
+        "stream",
+    )
 
     def __init__(self) -> None:
         self.listed = self.copied = self.same = self.excluded = self.failed = self.deleted = 0
-        self.bytes = self.pull = self.stream = 0
+        self.bytes = self.pull = self.stream = self.azcopy = 0
         self.proof = [0, 0, 0, 0]
+        self.codes: dict[str, int] = {}
+        """What failed, by code."""
 
     def add(self, row: EvidenceRow) -> None:
         """Count one row."""
@@ -228,6 +244,8 @@ class Counts:
             self.excluded += 1
         else:
             self.failed += 1
+            code = code_of(row)
+            self.codes[code] = self.codes.get(code, 0) + 1
         if row.proof is not None and (outcome is Outcome.COPIED or outcome is Outcome.SAME):
             self.proof[row.proof] += 1
         if route is not None:
@@ -236,6 +254,8 @@ class Counts:
                 self.pull += 1
             elif route is Route.STREAM:
                 self.stream += 1
+            else:
+                self.azcopy += 1
 
     def tally(self) -> Tally:
         """The counts so far."""
@@ -249,6 +269,7 @@ class Counts:
             bytes=self.bytes,
             pull=self.pull,
             stream=self.stream,
+            azcopy=self.azcopy,
             proof=(self.proof[0], self.proof[1], self.proof[2], self.proof[3]),
         )
 

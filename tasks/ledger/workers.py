@@ -14,7 +14,10 @@ from mappings.runs import WorkerRecord
 from tasks.ledger import schema
 from tasks.ledger.transactions import Writing, append
 
-_COUNTERS = ("objects", "bytes", "failed", "throttled", "requests", "in_flight", "shards", "allowed")
+_COUNTERS = (
+    *("objects", "bytes", "failed", "throttled", "requests", "in_flight", "shards", "allowed"),
+    *("failing", "throttles"),
+)
 
 
 class WorkerWriter(Writing):
@@ -65,7 +68,8 @@ def _row(record: WorkerRecord) -> dict[str, Any]:
 
 def worker_of(row: Row[Any]) -> WorkerRecord:
     """The record that a row was made from."""
-    told = json.loads(row.body)
+    # A worker of another version may say more, or less.
+    told = {name: value for name, value in json.loads(row.body).items() if name in _COUNTERS}
     told["shards"] = tuple(told["shards"])
     if told.get("allowed"):
         told["allowed"] = rebuild(Allowed, told["allowed"])

@@ -70,6 +70,7 @@ WORDS: dict[str, Word] = {
     "not-applicable": Word("Does not apply", QUIET, "dot"),
     "pull": Word("Pull", QUIET, "dot"),
     "stream": Word("Stream", QUIET, "dot"),
+    "azcopy": Word("AzCopy", QUIET, "dot"),
     "proof-3": Word("L3", GOOD, "check"),
     "proof-2": Word("L2", GOOD, "check"),
     "proof-1": Word("L1", INFO, "half"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from mappings.model import (
 from mappings.objects import EvidenceRow, Tally
 from mappings.plan import CopyShard, CreateContainer, CreateResourceGroup, CreateStorageAccount, LeftOut, Plan
 from mappings.readiness import Report, ReportHead, build_report
+from mappings.route_changes import RouteChange
 from mappings.runs import ObjectNote, RunKind, RunRecord, ShardRecord
 from mappings.states import Change, Confidence, Outcome, ProofLevel, Route, RunState, ShardState, VerdictKind
 from tasks.failing import load_causes
@@ -393,7 +395,7 @@ def run(
     return RunRecord(run_id, kind, plan, state, started, started + timedelta(minutes=37, seconds=12), tally, 0, detail)
 
 
-def stage(name: str, resources: int = 180) -> Report:
+def stage(name: str, resources: int = 180, *, route_changes: Sequence[RouteChange] = ()) -> Report:
     """The county's report at one stage: assessed, planned, migrated, resynced or broken."""
     known = assessment(resources)
     plan = plan_of(known) if name != "assessed" else None
@@ -417,7 +419,7 @@ def stage(name: str, resources: int = 180) -> Report:
         known = replace(known, verdicts=known.verdicts[:-1])
     return build_report(
         settings=HEAD, assessment=known, plan=plan, runs=runs, notes=notes, shards=records, made_at=NOW,
-        version="0.1.0", causes=load_causes(),
+        version="0.1.0", causes=load_causes(), route_changes=route_changes,
     )  # fmt: skip
 
 

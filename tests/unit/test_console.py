@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import typer
 
 from flows.cli import evidence_verify
 from flows.console import command
-from flows.observe import amount, duration, first_of, line
+from flows.observe import amount, duration, first_of, line, shown
 from flows.wiring import Bench
 from mappings.errors import (
     DoNotTrust,
@@ -27,7 +29,11 @@ from mappings.errors import (
     TryLater,
     ends_command,
 )
+from mappings.estimate import Span
+from mappings.live import Aside
+from mappings.pacing import Allowed
 from mappings.settings import Settings, parse_settings
+from tasks.loglines import JsonLines
 from tasks.progress import Progress, Snapshot
 
 GOOD = """
@@ -135,26 +141,77 @@ def at(**parts: float) -> Snapshot:
     return Snapshot(**whole)  # type: ignore[arg-type]
 
 
-def test_the_eta_is_that_of_what_takes_longer() -> None:
-    both = at(elapsed=10, objects=50, total_objects=100, bytes=10, total_bytes=100)
-    assert both.eta_seconds == pytest.approx(90)
-    assert at(elapsed=10, objects=50, total_objects=100).eta_seconds == pytest.approx(10)
-    assert at(elapsed=10, objects=100, total_objects=100).eta_seconds is None
-    assert at(elapsed=0).eta_seconds is None
+def test_the_time_left_is_that_of_what_takes_longer_with_its_interval() -> None:
+    """Mutation that must fail it: an interval that does not follow how much the pace varies, or none at all."""
+    clock = [0.0]
+    both = Progress(total_objects=1000, total_bytes=100_000, clock=lambda: clock[0])
+    assert both.snapshot().left is None, "nothing has moved"
+    for _ in range(12):
+        clock[0] += 10
+        both.add(objects=50, bytes=1000)
+        left = both.snapshot().left
+    # 12,000 of 100,000 bytes in 120 s; the objects alone would be done in 80.
+    assert left is not None and left.p50 == pytest.approx(880) and left.p90 == pytest.approx(880 * 1.1)
+    for number in range(24):
+        clock[0] += 10
+        both.add(objects=5, bytes=0 if number % 8 else 8000)
+        wild = both.snapshot().left
+    assert wild is not None and wild.p90 / wild.p50 > 1.2
+    both.add(objects=1000, bytes=200_000)
+    assert both.snapshot().left == Span(0.0, 0.0)
+    assert Progress(clock=lambda: clock[0]).snapshot().left is None, "nobody has said how much there is"
 
 
-def test_the_line_tells_counts_rates_eta_and_trouble() -> None:
-    told = line("copy", at(elapsed=10, objects=1000, total_objects=2000, bytes=1 << 20, failed=2, throttled=3))
+def test_the_line_tells_counts_rates_time_and_trouble() -> None:
+    seen = at(elapsed=10, objects=1000, total_objects=2000, bytes=1 << 20, failed=2, throttled=3, left=Span(10, 16))
+    told = line("copy", seen)
     for part in (
         "1,000/2,000 objects",
         "1.0 MiB",
         "100/s",
         "102.4 KiB/s",
-        "about 10 s left",
+        "10 s to 16 s left (P50 to P90)",
         "2 failed",
         "3 throttled",
     ):
         assert part in told
+    aside = Aside({"dst": 64}, {"dst": 3}, ("Throttled for too long", 2), Allowed())
+    told = line("copy", seen, aside)
+    for part in ("in flight dst 64", "2 failed (most: Throttled for too long: 2)", "3 throttled (dst 3)"):
+        assert part in told
+    paused = line("copy", seen, Aside(allowed=Allowed(paused=True, note="pausing until 20:00")))
+    assert "pausing until 20:00" in paused and "left" not in paused
+    assert "left" not in line("copy", at(elapsed=10, objects=5, total_objects=5, left=Span(0, 0)))
+
+
+async def test_a_progress_line_for_programs_has_the_interval_and_what_the_ledger_tells() -> None:
+    """Mutation that must fail it: a line without the interval, or a ledger that is busy ending the stage."""
+    progress = Progress(total_objects=10)
+    asides = iter([Aside({"dst": 8}, {"dst": 1}, ("Gone", 1))])
+
+    def look() -> Aside:
+        try:
+            return next(asides)
+        except StopIteration:
+            raise TryLater("The ledger is busy.", next_step="Wait.") from None
+
+    govlift, stream = logging.getLogger("govlift"), io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    before, level = govlift.handlers[:], govlift.level
+    govlift.handlers[:] = [handler]
+    govlift.setLevel(logging.INFO)
+    try:
+        for _ in range(2):
+            async with shown("copy", progress, look):
+                progress.add(objects=4, failed=1)
+    finally:
+        govlift.handlers[:] = before
+        govlift.setLevel(level)
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert first["event"] == "progress" and first["eta"]["p50_seconds"] <= first["eta"]["p90_seconds"]
+    assert (first["in_flight"], first["throttled_by"], first["top_cause"]) == ({"dst": 8}, {"dst": 1}, "Gone")
+    assert (second["counts"]["objects"], second["top_cause"]) == (8, None)
 
 
 def test_amounts_and_durations_read_well() -> None:

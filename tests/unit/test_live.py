@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import jsonschema
 import pytest
 
+from flows.lookout import Lookout
 from flows.standing import standing, standing_lines
 from flows.watching import looks
 from flows.wiring import Bench
@@ -24,6 +25,7 @@ from mappings.pacing import Allowed, Caps, Hours, Timetable
 from mappings.plan import CopyShard
 from mappings.runs import RunKind, RunRecord, ShardRecord, WorkerRecord
 from mappings.states import RunState, ShardState
+from tasks.failing import load_causes
 from tests.unit.test_console import GOOD
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
@@ -114,7 +116,7 @@ def test_a_look_adds_up_shards_and_workers() -> None:
 
 
 def test_a_look_is_a_line_a_screen_and_json_as_documented() -> None:
-    told = live_to_json(sight())
+    told = live_to_json(sight(), load_causes())
     jsonschema.validate(told, SCHEMA | {"$ref": "#/$defs/running", "properties": {}, "required": [],
                                         "additionalProperties": True})  # fmt: skip
     line = one_line(told)
@@ -123,6 +125,44 @@ def test_a_look_is_a_line_a_screen_and_json_as_documented() -> None:
     cause = {"title": "Slow", "objects": 2, "shards": 0, "remedy": "Wait."}
     shown = "\n".join(screen(told, [cause]))
     assert "silent, seen 60 s ago" in shown and "do: Wait." in shown and "host:3@x:0" not in shown
+
+
+def open_shard(owner: str) -> ShardRecord:
+    return replace(shard(1, ShardState.LEASED), owner=owner)
+
+
+def test_what_fails_in_a_shard_that_is_open_is_told_by_cause_and_once() -> None:
+    """Mutation that must fail it: adding what a worker said of a shard that has ended since, or that another has now:
+    its manifest, or the other worker, tells it too."""
+    first, second = "host:1@x:0", "host:2@x:0"
+    held = open_shard(first).shard.id
+    slow = worker(1, 98, shards=(held, "later"), failing={"ServerBusy": 3, "OperationTimedOut": 1, "": 1})
+    run = RunRecord("r", RunKind.MIGRATE, "p", RunState.RUNNING, T0, None)
+
+    def failing(owner: str, *workers: WorkerRecord, state: ShardState = ShardState.LEASED) -> list[dict[str, Any]]:
+        shards = [replace(open_shard(owner), state=state)]
+        told: list[dict[str, Any]] = live_to_json(look(run, shards, workers, [], now=T0), load_causes())["failing"]
+        return told
+
+    told = failing(first, slow)
+    table = load_causes()
+    assert sum(one["objects"] for one in told) == 5 and told[0]["cause"] == table.of("ServerBusy").id
+    assert {code for one in told for code in one["codes"]} == {"ServerBusy", "OperationTimedOut", ""}
+    assert failing(second, slow) == [], "another has the shard now"
+    assert failing(first, slow, state=ShardState.FAILED) == [], "its manifest tells it"
+    assert failing(first, replace(slow, shards=("later", held))) == [], "it is not in hand yet"
+    shown = "\n".join(screen(live_to_json(look(run, [open_shard(first)], [slow], [], now=T0), table), []))
+    assert f"failing in open shards: {told[0]['title']}: {told[0]['objects']}" in shown
+    assert f"do: {told[0]['remedy']}" in shown
+
+
+def test_throttles_are_told_by_account_and_of_workers_that_have_left_too() -> None:
+    """Mutation that must fail it: counting those that live only, or one account for all."""
+    gone = worker(2, 20, ended=T0 + timedelta(seconds=20), throttles={"a": 5})
+    live = sight_with(worker(1, 98, throttles={"a": 2, "b": 1}), gone)
+    told = live_to_json(live, load_causes())
+    assert told["throttled_by"] == {"a": 7, "b": 1}
+    assert "  throttled:   a 7, b 1" in screen(told, [])
 
 
 NIGHTS = Timetable(Caps(400.0), Hours.parse("20:00-06:00"))
@@ -141,7 +181,7 @@ def test_a_pause_is_told_with_its_reason_and_its_end() -> None:
     Mutation that must fail it: leaving the note out of the line, or telling a time left while nothing moves.
     """
     paused = NIGHTS.allowed_at(AT_TWO)
-    told = live_to_json(sight_with(worker(1, 98, allowed=paused, in_flight={"dst": 0})))
+    told = live_to_json(sight_with(worker(1, 98, allowed=paused, in_flight={"dst": 0})), load_causes())
     jsonschema.validate(told, SCHEMA | {"$ref": "#/$defs/running", "properties": {}, "required": [],
                                         "additionalProperties": True})  # fmt: skip
     assert told["allowed"] == {
@@ -169,7 +209,7 @@ def test_a_pause_is_told_with_its_reason_and_its_end() -> None:
 )
 def test_hours_and_caps_in_force_are_shown(table: Timetable, shown: str) -> None:
     """Mutation that must fail it: telling the caps of the hours while those of outside are in force."""
-    told = live_to_json(sight_with(worker(1, 98, allowed=table.allowed_at(AT_TWO))))
+    told = live_to_json(sight_with(worker(1, 98, allowed=table.allowed_at(AT_TWO))), load_causes())
     (line,) = [line for line in screen(told, []) if "allowed:" in line]
     assert line.endswith(shown) and not told["allowed"]["paused"]
 
@@ -182,8 +222,10 @@ def test_what_is_allowed_is_what_living_workers_keep_to() -> None:
     late = worker(2, 98, allowed=paused, started=T0 + timedelta(seconds=50))
     assert sight_with(worker(1, 98, allowed=free), late).allowed == free, "one of them works"
     assert sight_with(worker(1, 40, allowed=free), late).allowed == paused, "the other is silent"
-    assert live_to_json(sight_with(worker(1, 98, allowed=free, in_flight={"dst": 0})))["in_flight"] == {"dst": 0}
-    resting = screen(live_to_json(sight_with(worker(1, 98, allowed=free, in_flight={"dst": 0}))), [])
+    assert live_to_json(sight_with(worker(1, 98, allowed=free, in_flight={"dst": 0})), load_causes())["in_flight"] == {
+        "dst": 0
+    }
+    resting = screen(live_to_json(sight_with(worker(1, 98, allowed=free, in_flight={"dst": 0})), load_causes()), [])
     assert "  in flight:   dst 0 (the service asked to wait)" in resting
 
 
@@ -204,8 +246,18 @@ def test_status_is_documented_json_before_during_and_after_a_run(tmp_path: Path)
     views = looks(Bench(config), 0.0)
     assert next(views)[0]["run"] == run
     (claim,) = writer.claim(run, owner="host:1@x:0", most=1, lease_seconds=60, now=now)
+    failing = replace(worker(1, 0), run_id=run, started=now, seen=now, shards=(claim.shard.id,), failing={"Gone": 2})
+    writer.worker_seen(replace(failing, throttles={"dst": 4}))
+    open_shards = standing(config)
+    jsonschema.validate(open_shards, SCHEMA)
+    assert [one["objects"] for one in open_shards["running"]["failing"]] == [2]
+    assert open_shards["running"]["throttled_by"] == {"dst": 4}
+    lookout = Lookout(Bench(config), run)
+    assert lookout.look().top == (load_causes().of("Gone").title, 2)
     writer.fail(claim, reason="src/c: gone (ContainerNotFound).", tally=Tally(), now=now)
     assert next(views)[1][0]["cause"] == "gone"
+    aside = lookout.look()
+    assert (aside.top, aside.throttles) == ((load_causes().of("ContainerNotFound").title, 1), {"dst": 4})
     writer.end_run(run, RunState.PARTIAL, tally=Tally(), exit_code=4, detail="", now=now)
     assert next(views, None) is None
     after = standing(config)
