@@ -2,8 +2,8 @@
 
 GET    /counters         {"commercial": {"entra": .., "arm": .., "blob": ..}, "government": ..}
 POST   /counters/reset
-POST   /journal          begin to keep every write to the blob services
-GET    /journal          [[seconds since the epoch, request as fault rules see it, status], ...]
+POST   /journal          begin to keep every request to the blob services
+GET    /journal          [[arrived, answered (seconds since the epoch), request as fault rules see it, status], ...]
 GET    /faults           the rules in force, each with `seen` and `struck`
 POST   /faults           one rule or a list of rules, put behind those in force (fields: `faults.FaultRule`)
 DELETE /faults

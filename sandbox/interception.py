@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from xml.sax.saxutils import escape
 
 from aiohttp import web
@@ -27,19 +28,19 @@ def line_of(cloud: str, service: Service, request: web.Request) -> str:
 
 
 def intercept(cloud: str, service: Service, counters: Counters, faults: FaultBook, journal: Journal) -> Middleware:
-    """A middleware that counts the requests of one service, notes what is written, and applies the fault rules."""
+    """A middleware that counts and notes the requests of one service, and applies the fault rules."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         asked = classify(service, request.method, request.path)
         if asked is not None:
             counters.count(asked)
-        line = line_of(cloud, service, request)
+        line, arrived = line_of(cloud, service, request), time.time()
         rule = faults.strike(line)
         response = await (handler(request) if rule is None else _faulty(rule, service, request, handler))
         counters.answered(response.status)
-        if service is Service.BLOB and request.method not in ("GET", "HEAD"):
-            journal.note(line, response.status)
+        if service is Service.BLOB:
+            journal.note(arrived, line, response.status)
         return response
 
     return middleware

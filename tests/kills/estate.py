@@ -1,4 +1,4 @@
-"""A small customer whose every blob can be made anew from its name: what arrived can be compared without the source."""
+"""A small customer whose blobs can be made anew from name and generation: what arrived is compared with that."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ GROUP = Group(SUBSCRIPTION.id, "rg-kills", "eastus", {"dept": "IT"})
 PULLED, STREAMED = "killspulled", "killsstreamed"
 
 
-def content(name: str, size: int) -> bytes:
-    """The bytes of a blob, the same at each call."""
-    return random.Random(name).randbytes(size)
+def content(name: str, size: int, generation: int = 0) -> bytes:
+    """The bytes of one generation of a blob, the same at each call; no two generations have a part in common."""
+    return random.Random(f"{name}#{generation}").randbytes(size)
 
 
 def _small(prefix: str, number: int) -> tuple[BlobSpec, ...]:
@@ -27,6 +27,7 @@ def _small(prefix: str, number: int) -> tuple[BlobSpec, ...]:
 
 def _large(number: int) -> tuple[BlobSpec, ...]:
     names = (f"large/{n}" for n in range(number))
+    # Several blocks where it streams.
     return tuple(BlobSpec(name, partial(content, name, 5 * MIB // 2), block_size=MIB) for name in names)
 
 
@@ -76,10 +77,15 @@ ESTATE = Estate(
     ),
     both_clouds.government(seed=both_clouds.SEED),
 )
-EXPECTED: dict[tuple[str, str, str], bytes] = {
+Key = tuple[str, str, str]
+"""Source account, container, blob."""
+EXPECTED: dict[Key, bytes] = {
     (account.name, container.name, blob.name): blob.content()
     for account, _ in _PARTS
     for container in account.containers
     for blob in container.blobs
 }
-"""(source account, container, blob) -> the bytes that must arrive."""
+"""What stands at the source as long as nobody writes there."""
+SMALL_HOT = tuple(key for key in EXPECTED if key[1] == "few" or (key[1] in ("many", "papers") and key[2][-1] in "27"))
+LARGE_HOT = tuple(key for key in EXPECTED if key[1] in ("large", "plans"))
+"""What the writer overwrites; all else stands still."""

@@ -73,12 +73,12 @@ async def assess(config: Path) -> Outcome:
         return Outcome(book.run_id, book.exit_code, {"run": book.run_id})
 
 
-async def migrate(config: Path) -> Outcome:
-    """Carry out the newest plan."""
+async def carry_out(config: Path, kind: RunKind) -> Outcome:
+    """The newest plan, as a first copy or as a re-sync."""
     async with Bench(config) as bench:
         plan = bench.ledger.reader.latest_plan()
         assert plan is not None
-        return await run_plan(bench, plan, RunKind.MIGRATE, PLAIN)
+        return await run_plan(bench, plan, kind, PLAIN)
 
 
 @command
@@ -86,7 +86,7 @@ def main() -> None:
     """One command, with the exit codes of `govlift`."""
     word, config = sys.argv[1], Path(sys.argv[2])
     start_logging(verbose=False)
-    outcome = run_flow(lambda: {"assess": assess, "migrate": migrate}[word](config))
+    outcome = run_flow(lambda: assess(config) if word == "assess" else carry_out(config, RunKind(word)))
     sys.stdout.write(json.dumps(outcome.summary, default=str) + "\n")
     sys.exit(int(outcome.exit_code))
 

@@ -1,11 +1,11 @@
-"""The whole command with its Prefect server: either dies in the middle, and the same command ends the run whole."""
+"""The real commands with their Prefect server: either dies anywhere, and the same command ends the run whole."""
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,15 +16,19 @@ import pytest
 
 from flows.demo import prefect_server
 from flows.observe import PREFECT_ENVIRONMENT
+from mappings.runs import RunKind
 from tests.conftest import RunningSandbox
 from tests.e2e.customer import ambient
-from tests.kills.test_workers import until
+from tests.kills.account import Account
+from tests.kills.conftest import Wanted
+from tests.kills.moments import COPYING, LISTING, PROVISIONING, SLOWED, Moment, wait_for
+from tests.kills.requests_seen import Death
 from tests.kills.town import Town
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
 
-PATIENCE = 45.0
-"""How long a command may hold on to a server that is gone before it is killed, too."""
+PATIENCE = 15.0
+"""How long a command may hold on to a server that is gone before it is killed, too; one that copies ends its run."""
 
 
 @dataclass
@@ -67,43 +71,71 @@ def server_at(api: str) -> int:
     raise AssertionError(f"nobody serves {api}")
 
 
-def migrate(town: Town) -> subprocess.Popen[bytes]:
-    with (town.customer.folder / "log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "migrate", "--apply", "--config", str(town.customer.config)],
-            env=town.customer.environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+@pytest.fixture
+def shaken(wanted: Wanted) -> int:
+    """How many migrations are shaken: one by default."""
+    return max(1, wanted.kills // 50)
 
 
-VICTIMS = ["leader", "server", "both"]
-
-
-@pytest.mark.parametrize("victim", VICTIMS)
-def test_the_command_or_its_server_dies(
-    clouds: RunningSandbox, found: Callable[[int], Town], served: Served, victim: str
+def test_whatever_dies_the_same_command_ends_whole(
+    clouds: RunningSandbox, found: Callable[..., Town], served: Served, wanted: Wanted, shaken: int
 ) -> None:
-    """Mutation that must fail it: a copy stage that asks Prefect for anything that it needs."""
-    town = found(800_000 + VICTIMS.index(victim))
+    """Which of the victims falls at which of the moments is drawn, and so is how long after it.
+
+    Mutation that must fail it: a copy stage that asks Prefect for anything that it needs.
+    """
+    chance, account = random.Random(f"prefect {wanted.seed}"), Account()
+    for number in range(shaken):
+        clouds.break_with(*SLOWED)
+        town = found(800_000 + number, account)
+        with town.source.in_use(random.Random(chance.random())):
+            die(town, served, "assess", LISTING, chance)
+            town.finish("assess")
+            town.plan()
+            die(town, served, "migrate", PROVISIONING, chance)
+            die(town, served, "migrate", COPYING, chance)
+            served.lead(town)
+            town.finish("migrate", shown=True, good=(0, 4))
+            if wanted.kills:
+                die(town, served, "resync", COPYING, chance)
+        clouds.ask("DELETE", "/faults")
+        town.finish("resync")
+        town.must_be_whole(RunKind.RESYNC)
+        wanted.tell(account)
+
+
+def die(town: Town, served: Served, word: str, moment: Moment, chance: random.Random) -> None:
+    """Give a command, and kill its server, itself, or both."""
     served.lead(town)
-    clouds.break_with({"match": "government blob PUT", "delay": 0.3})
-    running = migrate(town)
-    until(lambda: town.asked("select 1 from shard where state != 'pending'"), town, 120)
-    time.sleep(1)
-    if victim in ("server", "both"):
+    start = time.time()
+    running = town.begin(word, shown=True)
+    victim = chance.choice(("server", "server", "leader", "both"))
+    if wait_for(moment, town, running, chance):
+        fell(town, served, running, victim)
+    town.ended(start, running.wait())
+
+
+def fell(town: Town, served: Served, running: subprocess.Popen[bytes], victim: str) -> None:
+    """SIGKILL for the server, the command or both; a command that holds on to a dead server is killed, too.
+
+    What copies needs no server: where one dies meanwhile, the copy is finished all the same.
+    """
+    phase = town.phase()
+    if victim != "leader":
+        town.account.kills["server", phase] += 1
         served.kill()
-    if victim in ("leader", "both"):
-        running.kill()
-    clouds.ask("DELETE", "/faults")
-    try:
-        running.wait(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        running.kill()
-        running.wait()
-    town.must_be_gone()
-    served.lead(town)
-    again = migrate(town)
-    assert again.wait(timeout=150) == 0, town.log()
-    town.must_be_whole()
+    if victim != "server":
+        town.strike(running, leader=True)
+        return
+    at, held = time.time(), town.held()
+    copies = phase.endswith("copying")
+    until = time.monotonic() + (120 if copies else PATIENCE)
+    while running.poll() is None and time.monotonic() < until and not (copies and town.phase().endswith("ending")):
+        time.sleep(0.1)
+    if running.poll() is None:
+        town.strike(running, leader=True)
+    else:
+        town.died(Death(at, frozenset(shard for _, shard in held)), wholly=True)
+    if copies:
+        left = "select shard_id, state from shard where run_id = (select max(id) from run) and state != 'done'"
+        assert not town.asked(left), (town.asked(left), town.log())

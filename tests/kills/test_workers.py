@@ -32,10 +32,9 @@ SLOW = {"match": "government blob PUT", "delay": 0.3}
 
 
 @pytest.fixture
-def town(clouds: RunningSandbox, found: Callable[[int], Town]) -> Town:
+def town(clouds: RunningSandbox, found: Callable[..., Town]) -> Town:
     """A migration that is assessed and planned, with slow writes."""
     made = found(next(NUMBERS))
-    made.customer.edit_settings("concurrency = 16", "concurrency = 4")
     clouds.break_with(SLOW)
     return made
 

@@ -1,10 +1,9 @@
-"""Migrations of one small town, killed at random and brought to their ends, and what must hold then."""
+"""Migrations of one small town that can be killed at any point, and what must hold at their ends."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import sqlite3
@@ -12,53 +11,33 @@ import subprocess
 import sys
 import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import requests
-from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
-
+from flows.planning import make
 from flows.wiring import Bench
 from mappings.plan import CopyShard
 from mappings.runs import RunKind
 from mappings.states import RunState
-from tasks.manifests import check_evidence
+from tasks.copiers.journal import SUFFIX, FileJournal
+from tasks.manifests import check_evidence, read_manifest
 from tests.e2e.customer import Customer, repository
-from tests.kills.estate import EXPECTED, PULLED, STREAMED
+from tests.kills.account import Account
+from tests.kills.estate import EXPECTED, LARGE_HOT, PULLED, SMALL_HOT, STREAMED, Key
+from tests.kills.requests_seen import CONCURRENCY, Death, Proved, asked_again, redone, seen, waits
+from tests.kills.source import Source, opened, sas_of
 
 SETTINGS = "[copy]\nshard_objects = 100\nblock_mib = 1\nworkers = 2"
 GONE_SECONDS = 20.0
 """In which a worker must have left once its leader is dead."""
 MARK = "GOVLIFT_TEST_TOWN"
-
-
-@dataclass
-class Account:
-    """What all kills of a session came to."""
-
-    kills: Counter[str] = field(default_factory=Counter)
-    migrations: int = 0
-    resumed: list[float] = field(default_factory=list)
-    """Seconds from the kill of a leader to the first write of the run that goes on, its start included."""
-    redone: list[int] = field(default_factory=list)
-    """Per migration: contents that were written more than once."""
-
-    def __str__(self) -> str:
-        waits = sorted(self.resumed)
-        told = f"{sum(self.kills.values())} kills in {self.migrations} migrations\n  {dict(self.kills)}"
-        if waits:
-            told += (
-                f"\n  first write after a leader's death: median {waits[len(waits) // 2]:.1f} s, most {waits[-1]:.1f} s"
-            )
-        objects, most = self.migrations * len(EXPECTED), max(self.redone or [0])
-        return f"{told}\n  written again: {sum(self.redone)} of {objects} objects, most {most} in one migration"
+RUNNING = "(select id from run where state = 'running' order by number desc limit 1)"
+BEGUN = "select count(*) from event where kind in ('run.begun', 'run.resumed')"
 
 
 @dataclass
@@ -67,33 +46,60 @@ class Town:
 
     customer: Customer
     number: int
+    source: Source
     account: Account
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    deaths: list[float] = field(default_factory=list)
-    """When its leaders died."""
+    deaths: list[Death] = field(default_factory=list)
+    resumed: list[tuple[float, float]] = field(default_factory=list)
+    """Start and end of each command that went on with a copy that had been interrupted."""
+    interrupted: bool = False
+    """Whether the last command was."""
+    goes_on: bool = False
+    """Whether it went on with such a copy."""
+    proved: Proved = field(default_factory=lambda: defaultdict(dict))
+    word: str = ""
+    """The last command."""
+    runs: int = 0
+    """Runs that had begun, or gone on, before it."""
+    _keys: dict[str, str] = field(default_factory=dict)
+    _overwrites: int = 0
+    """Of the source before it began."""
 
     @classmethod
-    def founded(cls, folder: Path, state: dict[str, Any], number: int, account: Account, ledger: Path) -> Town:
-        """A migration that is assessed, with a plan of its own."""
-        customer = Customer(folder, state)
+    def founded(cls, folder: Path, number: int, source: Source, account: Account, ledger: Path) -> Town:
+        """A migration with the ledger of another that was assessed, where there is one."""
+        customer = Customer(folder, dict(source.state))
         names = f'\n[target.account_names]\n{PULLED} = "kp{number:06d}"\n{STREAMED} = "ks{number:06d}"\n'
-        customer.write_settings(customer.config.read_text("utf-8").replace("[copy]", SETTINGS) + names)
+        customer.edit_settings("concurrency = 16", f"concurrency = {CONCURRENCY}")
+        customer.edit_settings("[copy]", SETTINGS)
+        customer.write_settings(customer.config.read_text("utf-8") + names)
         if ledger.exists():
             shutil.copy(ledger, folder / "ledger.db")
-        town = cls(customer, number, account)
+        town = cls(customer, number, source, account, _overwrites=source.overwrites)
         customer.environment |= {MARK: town.mark, "PYTHONPATH": str(repository())}
         account.migrations += 1
         return town
 
-    def plan(self) -> None:
-        self.customer.run("plan", "--json")
+    @property
+    def targets(self) -> dict[str, str]:
+        """Target account -> source account."""
+        return {f"kp{self.number:06d}": PULLED, f"ks{self.number:06d}": STREAMED}
 
-    def begin(self, word: str) -> subprocess.Popen[bytes]:
-        """Begin a command as a process of its own group; what it says goes to a file."""
-        log = (self.customer.folder / "log").open("ab")
-        with log:
+    def plan(self) -> None:
+        make(self.customer.config)
+
+    def begin(self, word: str, *, shown: bool = False) -> subprocess.Popen[bytes]:
+        """Begin a command as a process of its own group; what it says goes to a file.
+
+        Args:
+            shown: the real command, with Prefect; else the same work without it.
+        """
+        program = ["flows.cli", word, *([] if word == "assess" else ["--apply"]), "--config"]
+        self.word, self.runs = word, self.count(BEGUN)
+        self.goes_on = self.interrupted and self.count(f"select count(*) from shard where run_id = {RUNNING}") > 0
+        with (self.customer.folder / "log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "tests.kills.plain", word, str(self.customer.config)],
+                [sys.executable, "-m", *(program if shown else ["tests.kills.plain", word]), str(self.customer.config)],
                 env=self.customer.environment,
                 stdout=log,
                 stderr=log,
@@ -101,10 +107,20 @@ class Town:
                 start_new_session=True,
             )
 
-    def finish(self, word: str, seconds: float = 300) -> None:
+    def finish(self, word: str, *, shown: bool = False, good: Iterable[int] = (0,)) -> None:
         """Run a command to its end, which must be a good one."""
-        process = self.begin(word)
-        assert process.wait(timeout=seconds) == 0, self.log()
+        start = time.time()
+        code = self.begin(word, shown=shown).wait(timeout=300)
+        self.ended(start, code)
+        assert code in good, (code, self.log())
+        self.must_be_gone()
+
+    def ended(self, start: float, code: int) -> None:
+        """Note the end of a command that began at `start`."""
+        if self.goes_on:
+            self.resumed.append((start, time.time()))
+        # 3 (findings) and 4 (objects failed) also are ends of what came to its end.
+        self.interrupted = code not in (0, 3, 4)
 
     def log(self) -> str:
         return (self.customer.folder / "log").read_text(errors="replace")[-4000:]
@@ -118,6 +134,29 @@ class Town:
             return raw.execute(query).fetchall()
         return []
 
+    def count(self, query: str) -> int:
+        return int(next(iter(self.asked(query)), (0,))[0])
+
+    def phase(self) -> str:
+        """What the last command is doing."""
+        if self.count(BEGUN) == self.runs:
+            return f"{self.word}: starting"
+        if self.word == "assess":
+            return "assess: listing"
+        run, state = self.asked("select id, state from run order by number desc limit 1")[0]
+        shards = dict(self.asked(f"select state, count(*) from shard where run_id = '{run}' group by state"))
+        if state != "running":
+            told = "ending"
+        elif not shards:
+            told = "provisioning"
+        elif shards.get("leased"):
+            told = "copying"
+        elif shards.get("pending"):
+            told = "about to copy"
+        else:
+            told = "verifying"
+        return f"{self.word}: {told}"
+
     def processes(self) -> list[int]:
         """Every process of this migration that lives, whoever started it."""
         return [pid for pid, words in _marked(self.mark) if words]
@@ -129,7 +168,74 @@ class Town:
     def end(self) -> None:
         """Kill what is left, where a test has failed."""
         for pid in self.processes():
-            _kill(pid)
+            killed(pid)
+
+    def strike(self, running: subprocess.Popen[bytes], movers: Iterable[int] = (), *, leader: bool = False) -> None:
+        """SIGKILL for some workers, and then for their leader or not."""
+        phase, held = self.phase(), self.held()
+        hit = [pid for pid in movers if killed(pid)]
+        at = time.time()
+        for _ in hit:
+            self.account.kills["worker", phase] += 1
+        if leader:
+            running.kill()
+            if running.wait() == -signal.SIGKILL:
+                self.account.kills["leader", phase] += 1
+        shards = (shard for pid, shard in held if leader or pid in hit)
+        self.died(Death(at, frozenset(shards)), wholly=leader)
+
+    def dismiss(self, running: subprocess.Popen[bytes]) -> None:
+        """SIGTERM for the leader."""
+        held = self.held()
+        at = time.time()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=90) in (0, 4, 8, -signal.SIGTERM), self.log()
+        self.account.leaves += 1
+        self.died(Death(at, frozenset(shard for _, shard in held)), wholly=True)
+
+    def held(self) -> list[tuple[int, str]]:
+        """Worker process and shard, of all that are held."""
+        held = self.asked("select owner, shard_id from shard where state = 'leased'")
+        return [(int(owner.split(":")[1].partition("@")[0]), shard) for owner, shard in held]
+
+    def died(self, death: Death, *, wholly: bool) -> None:
+        """Note a death, and look at what it left behind.
+
+        Args:
+            wholly: the leader is gone, too.
+        """
+        self.deaths.append(death)
+        if wholly:
+            self.must_be_gone()
+            self.must_hold_whole_generations()
+        self._learn_from_journals()
+
+    def _learn_from_journals(self) -> None:
+        """What the workers have written down as proved by now."""
+        folders = {path.parent for path in (self.customer.folder / "evidence").rglob(f"*{SUFFIX}")}
+        for folder in folders:
+            # One that has just been removed says nothing; its manifest will.
+            with suppress(FileNotFoundError):
+                journal = FileJournal(folder, "none")
+                read = time.time()
+                account, container = folder.parts[-3:-1]
+                for key in EXPECTED:
+                    if key[:2] == (account, container):
+                        for row in journal.finished(key[2]):
+                            self._is_proved(key, row.source_etag, read)
+
+    def _learn_from_manifests(self) -> None:
+        for detail, at in self.asked("select detail, at from event where kind in ('shard.done', 'shard.failed')"):
+            path = json.loads(detail)["manifest"]
+            if path:
+                since = datetime.fromisoformat(str(at)).timestamp()
+                account, container = Path(path).parts[1:3]
+                for row in read_manifest(self.customer.folder / path):
+                    if row.target_etag and row.is_base and row.proof is not None:
+                        self._is_proved((account, container, row.name), row.source_etag, since)
+
+    def _is_proved(self, key: Key, etag: str, since: float) -> None:
+        self.proved[key][etag] = min(since, self.proved[key].get(etag, since))
 
     # --- afterwards --------------------------------------------------------------------------------------------------
 
@@ -140,75 +246,66 @@ class Town:
             assert time.monotonic() < until, f"{len(self.processes())} processes stayed behind\n{self.log()}"
             time.sleep(0.05)
 
-    def must_be_whole(self) -> None:
-        """In = out, every byte as it was, nothing copied again that was verified, manifests and chain unbroken."""
+    def must_be_whole(self, kind: RunKind = RunKind.MIGRATE) -> None:
+        """In = out, every byte as at the source, nothing done again that was proved, manifests and chain whole."""
+        self.must_be_gone()
         with Bench(self.customer.config, environ=self.customer.environment).ledger as ledger:
-            run = ledger.reader.runs(RunKind.MIGRATE)[-1]
+            run = ledger.reader.runs(kind)[-1]
             assert run.state is RunState.DONE, (run, self.log())
             rows = len(EXPECTED) + 2  # The snapshots of one blob.
             assert (run.tally.listed, run.tally.failed, run.tally.excluded, run.tally.whole) == (rows, 0, 0, True), run
             assert check_evidence(self.customer.folder, ledger.reader) == []
-            done = [(CopyShard(**json.loads(b)), _when(at)) for b, at in self.asked(_DONE)]
-        self._must_be_equal()
-        self._must_be_written_once(done)
-        self.must_be_gone()
+            shards = [record.shard for record in ledger.reader.shards(run.id)]
+        self._must_be_done_once(shards)
+        for key, (data, _) in self._read(EXPECTED):
+            assert data == self.source.now(key), f"{'/'.join(key)} is not what the source holds"
 
-    def _must_be_equal(self) -> None:
-        for account, target in ((PULLED, f"kp{self.number:06d}"), (STREAMED, f"ks{self.number:06d}")):
-            made = next(a for a in self.customer.control("/accounts")["government"] if a["name"] == target)
-            may = ResourceTypes(object=True), AccountSasPermissions(read=True)
-            sas = generate_account_sas(target, made["key"], *may, expiry="2036-01-01T00:00:00Z")
-            with requests.Session() as session:
-                session.proxies = {"https": self.customer.state["proxy"]}
-                session.verify = self.customer.state["ca_bundle"]
-                # Otherwise REQUESTS_CA_BUNDLE of the machine stands above what is said here.
-                session.trust_env = False
-                for (source, container, name), expected in EXPECTED.items():
-                    if source == account:
-                        url = f"{made['blob_endpoint'].rstrip('/')}/{container}/{name}?{sas}"
-                        got = session.get(url, timeout=30)
-                        assert got.status_code == 200 and got.content == expected, (container, name, got.status_code)
+    def must_hold_whole_generations(self) -> None:
+        """Whatever stands at the target now is one generation of its object, content and metadata."""
+        for key, (data, number) in self._read((*SMALL_HOT, *LARGE_HOT)):
+            assert data is None or self.source.is_whole(key, data, number), f"{'/'.join(key)} is torn"
+            self.account.torn_looked_for += data is not None
 
-    def writes(self) -> Iterator[tuple[float, str, str, str, bool]]:
-        """Writes to its target accounts: when, account, container, name, and whether a content came to be by it."""
-        for at, line, status in self.customer.control("/journal"):
-            _, _, method, where = line.split(" ", 3)
-            parts = urlsplit(where)
-            account, _, rest = unquote(parts.path).lstrip("/").partition("/")
-            container, _, name = rest.partition("/")
-            if account.endswith(f"{self.number:06d}") and name not in ("", "govlift-probe"):
-                whole = "comp=" not in parts.query or "comp=blocklist" in parts.query
-                yield at, account, container, name, method == "PUT" and status == 201 and whole
+    def _read(self, keys: Iterable[Key]) -> Iterator[tuple[Key, tuple[bytes | None, int]]]:
+        """Content and number of generation of objects at the target; None and 0 where there is none."""
+        targets = {source: target for target, source in self.targets.items()}
+        if not self._keys.keys() >= self.targets.keys():
+            made = self.customer.control("/accounts")["government"]
+            self._keys = {one["name"]: one["key"] for one in made if one["name"] in self.targets}
+        sas = {name: sas_of(name, key) for name, key in self._keys.items()}
+        with opened(self.source.state) as session:
+            for key in keys:
+                account, container, name = targets[key[0]], *key[1:]
+                if account not in sas:
+                    yield key, (None, 0)
+                    continue
+                url = f"https://{account}.blob.core.usgovcloudapi.net/{container}/{name}?{sas[account]}"
+                answer = session.get(url, timeout=30)
+                assert answer.status_code in (200, 404), (key, answer.status_code)
+                found = answer.content if answer.status_code == 200 else None
+                yield key, (found, int(answer.headers.get("x-ms-meta-generation", 0)))
 
-    def _must_be_written_once(self, done: list[tuple[CopyShard, float]]) -> None:
-        """No write to a key range after its shard was recorded as done; also counts what was written again before."""
-        contents: Counter[tuple[str, str]] = Counter()
-        for at, account, container, name, whole in self.writes():
-            for shard, when in done:
-                here = (shard.target_account, shard.container) == (account, container) and shard.begin <= name
-                late = here and (shard.end is None or name < shard.end) and at > when
-                assert not late, f"{container}/{name} was written {at - when:.3f} s after {shard.id} was verified"
-            # Each snapshot of a blob is a content of its own.
-            if whole and name != "versions":
-                contents[container, name] += 1
-        assert len(contents) == len({key for key in EXPECTED if key[2] != "versions"}), (
-            "every blob was seen to be written"
-        )
-        self.account.redone.append(sum(number - 1 for number in contents.values()))
-
-    def measure(self) -> None:
-        """How long it was from each death of a leader to the first write of the run that went on."""
-        writes = sorted(at for at, *_ in self.writes())
-        for death, next_one in pairwise([*self.deaths, float("inf")]):
-            self.account.resumed += [at - death for at in writes if death < at < next_one][:1]
+    def _must_be_done_once(self, shards: list[CopyShard]) -> None:
+        """Nothing that was proved is asked for again, and what a death costs is bounded."""
+        self._learn_from_manifests()
+        found = seen(self.customer.control("/journal"), self.targets)
+        assert {one.key for one in found if one.write} == set(EXPECTED), "every object was seen to be written"
+        again = asked_again(found, self.proved, self.source)
+        assert not again, again[:5]
+        self.account.deaths += len(self.deaths)
+        self.account.redone += redone(found, self.deaths, shards).values()
+        self.account.waits += waits(found, self.resumed)
+        self.account.overwrites += self.source.overwrites - self._overwrites
+        self.account.must_hold()
 
 
-_DONE = """select s.body, e.at from event e join shard s on s.shard_id = json_extract(e.detail, '$.shard')
-and s.run_id = json_extract(e.detail, '$.run') where e.kind = 'shard.done'"""
-
-
-def _when(text: object) -> float:
-    return datetime.fromisoformat(str(text)).timestamp()
+def killed(pid: int) -> bool:
+    """SIGKILL; returns whether there was such a process."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _marked(mark: str) -> Iterator[tuple[int, bytes]]:
@@ -219,71 +316,3 @@ def _marked(mark: str) -> Iterator[tuple[int, bytes]]:
             with suppress(OSError):
                 if wanted in (entry / "environ").read_bytes():
                     yield int(entry.name), (entry / "cmdline").read_bytes()
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A point of a run at which something is killed."""
-
-    name: str
-    reached: Callable[[Town], bool]
-    spread: float
-    """Seconds after it, at random, in which the kill comes."""
-
-
-def _any(query: str) -> Callable[[Town], bool]:
-    return lambda town: bool(town.asked(query))
-
-
-_LAST = "(select id from run order by number desc limit 1)"
-MOMENTS = (
-    Moment("start", lambda town: True, 2.5),
-    Moment("provisioning", _any("select 1 from step where state != 'pending'"), 0.6),
-    Moment("copying", _any(f"select 1 from shard where state != 'pending' and run_id = {_LAST}"), 1.0),
-    Moment("finishing", _any(f"select 1 from shard where state = 'done' and run_id = {_LAST}"), 0.6),
-    Moment(
-        "verifying",
-        _any(
-            f"select 1 from run where id = {_LAST} and kind = 'migrate' and state = 'running' "
-            "and exists (select 1 from shard where run_id = run.id) "
-            "and not exists (select 1 from shard where run_id = run.id and state != 'done')"
-        ),
-        0.8,
-    ),
-)
-
-
-def strike(town: Town, running: subprocess.Popen[bytes], chance: random.Random) -> bool:
-    """Wait for a moment of the run and kill something; returns whether the run has ended with that."""
-    moment = chance.choice(MOMENTS)
-    until = time.monotonic() + 240
-    while running.poll() is None and not moment.reached(town):
-        assert time.monotonic() < until, f"{moment.name} was never reached\n{town.log()}"
-        time.sleep(0.01)
-    time.sleep(chance.uniform(0, moment.spread))
-    victim = chance.choice(("worker", "leader", "all", "asked"))
-    movers = town.movers()
-    if running.poll() is not None:
-        return True
-    if victim == "worker" and movers:
-        _kill(chance.choice(movers))
-        town.account.kills[f"worker while {moment.name}"] += 1
-        return False
-    killed = time.time()
-    if victim == "asked":
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(timeout=90) in (0, 8, -signal.SIGTERM), town.log()
-    else:
-        for pid in movers if victim == "all" else []:
-            _kill(pid)
-        running.kill()
-        running.wait()
-    town.account.kills[f"{'leader' if victim == 'worker' else victim} while {moment.name}"] += 1
-    town.must_be_gone()
-    town.deaths.append(killed)
-    return True
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
