@@ -48,12 +48,14 @@ class Delivery:
     Args:
         item: as listed at the source.
         if_match: target generation that may be overwritten, None where there must be none.
+        begun: an interrupted attempt of ours had begun to write this name; its last request may still be under way.
     """
 
-    def __init__(self, bench: Bench, item: ListedObject, if_match: str | None) -> None:
+    def __init__(self, bench: Bench, item: ListedObject, if_match: str | None, *, begun: bool = False) -> None:
         self.bench = bench
         self.item = item
         self.if_match = if_match
+        self.begun = begun
         self.route = bench.routes.route(bench.source.account, bench.target.account, item.blob_type)
         if item.customer_key:
             # The target service has no key to read it with.
@@ -196,13 +198,16 @@ class Delivery:
 
     def left(self, found: ListedObject) -> bool:
         """Whether `found` can be what this delivery left at the target."""
-        return found.etag == self.if_match or any(_like(found, tried) for tried in self._tried)
+        return found.etag == self.if_match or self._ours(found)
 
     def _may_overwrite(self, found: ListedObject) -> None:
-        """Take `found` for what an earlier try of this very delivery wrote, or refuse it."""
-        if not any(_like(found, tried) for tried in self._tried):
+        """Take `found` for what an earlier try of this delivery, or a killed attempt, wrote; or refuse it."""
+        if not self._ours(found):
             raise ObjectRefused(NOT_OURS, code="TargetNotOurs")
         self.if_match = found.etag
+
+    def _ours(self, found: ListedObject) -> bool:
+        return self.begun or any(_like(found, tried) for tried in self._tried)
 
 
 def _like(found: ListedObject, tried: ListedObject) -> bool:

@@ -208,7 +208,7 @@ class Plain:
 
     async def _hard(self, job: Job, if_match: str | None, first: ObjectError | None) -> EvidenceRow:
         row = job.family.previous[0] if job.family.previous else None
-        return await deliver(self._bench, job.family.source[0], if_match, row, job.change, first=first)
+        return await deliver(self._bench, job.family.source[0], if_match, row, job.change, first=first, begun=job.begun)
 
 
 def proved_level(item: ListedObject, source: int | None, target: bytes | None, sha: str) -> ProofLevel:

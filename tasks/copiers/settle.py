@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mappings.delta import NOT_OURS, Action, Decision, Part, change_of, decide, differing
+from mappings.delta import NOT_OURS, Action, Decision, Part, change_of, decide, differing, ours
 from mappings.errors import CompareTarget, ObjectError, ObjectGone, ReplanObject
 from mappings.fidelity import adapted
 from mappings.objects import EvidenceRow, ListedObject
@@ -39,7 +39,7 @@ async def settle(
     wanted = adapted(source, bench.features).item
     decision = decide(wanted, target, previous, begun=begun, proof=bench.rules.proof)
     if begun and target is not None and goes_on(bench.journal, source, target.etag):
-        return await deliver(bench, source, target.etag, previous, decision.change)
+        return await deliver(bench, source, target.etag, previous, decision.change, begun=begun)
     try:
         return await _act(bench, source, target, previous, decision, begun)
     except ObjectGone:
@@ -49,11 +49,15 @@ async def settle(
         if fresh is None:
             return rows.excluded(source, previous, "Deleted at the source during the copy.")
         # Only reads were under way; the object is taken as changed.
-        if target is None or decision.action is Action.COMPARE:
+        unknown = decision.action is Action.COMPARE
+        if target is None or (unknown and not begun):
             return rows.failed(source, previous, _CHANGED, Change.NEW)
-        return await deliver(bench, fresh, target.etag, previous, Change.CONTENT)
+        change = Change.NEW if unknown else Change.CONTENT
+        return await deliver(bench, fresh, target.etag, previous, change, begun=begun)
     except ObjectError as wrong:
-        return rows.failed(source, previous, wrong, decision.change)
+        # The journal ends with this attempt: that what stands there is ours stays known by the row alone.
+        left = target.etag if begun and target is not None and not ours(previous) else ""
+        return rows.failed(source, previous, wrong, decision.change, left)
 
 
 async def _act(
@@ -66,7 +70,7 @@ async def _act(
 ) -> EvidenceRow:
     match decision.action:
         case Action.COPY:
-            return await deliver(bench, source, decision.if_match, previous, decision.change)
+            return await deliver(bench, source, decision.if_match, previous, decision.change, begun=begun)
         case Action.REFUSE if bench.rules.overwrite_unknown:
             return await deliver(bench, source, decision.if_match, previous, decision.change)
         case Action.REFUSE:
@@ -93,15 +97,17 @@ async def deliver(
     change: Change,
     *,
     first: ObjectError | None = None,
+    begun: bool = False,
 ) -> EvidenceRow:
     """Copy content and all; a failure says what it left at the target.
 
     Args:
         first: how a first start, made elsewhere, went wrong; it counts as one.
+        begun: an interrupted attempt of ours had begun to write this name.
     """
     started = bench.clock()
     bench.begin(source.name)
-    delivery = Delivery(bench, source, if_match)
+    delivery = Delivery(bench, source, if_match, begun=begun)
     try:
         done = await delivery.run(first)
     except ObjectError as wrong:
@@ -132,7 +138,7 @@ async def _adopt(
     proof = await compare(bench, item, target)
     if proof is None:
         if begun or bench.rules.overwrite_unknown:
-            return await deliver(bench, source, target.etag, previous, Change.NEW)
+            return await deliver(bench, source, target.etag, previous, Change.NEW, begun=begun)
         return rows.failed(source, previous, NOT_OURS, Change.NEW)
     parts = differing(item, target)
     if parts:

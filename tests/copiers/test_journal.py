@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mappings.errors import FixTheInput
+from mappings.errors import FixTheInput, ObjectRefused
 from mappings.objects import BlobType, EvidenceRow
 from mappings.states import Change, Outcome
 from tasks.copiers.journal import BATCH, FileJournal, Part
@@ -247,5 +247,63 @@ async def test_what_was_written_and_not_recorded_is_known_as_ours(mode: str) -> 
     pair.source.hook = pair.target.hook = None
     assert not pair.journal().finished("a")
     pair.source.write("c", "a", b"longer", label=False)
+    assert (await pair.run())[("a", "")].outcome is Outcome.COPIED
+    pair.assert_equal()
+
+
+async def test_what_was_begun_stays_ours_where_the_source_moves_while_it_is_compared() -> None:
+    """Breaks when that fails and is forgotten: the next run would take our own blob for a stranger's, for ever."""
+    pair = Pair()
+    pair.source.write("c", "a", b"old", label=False)
+    left = pair.journal()
+    left.begin(["a"])
+    left.close()
+    pair.target.write("c", "a", b"old")
+    generations = iter((b"new",))
+
+    def move(operation: str, name: str) -> None:
+        if operation == "read" and (data := next(generations, None)) is not None:
+            pair.source.write("c", "a", data, label=False)
+
+    pair.source.hook = move
+    assert (await pair.run())[("a", "")].outcome is Outcome.COPIED
+    pair.assert_equal()
+
+
+async def test_a_failed_comparison_of_what_was_begun_does_not_make_it_a_strangers() -> None:
+    """Breaks when the row of the failure does not say that the target's blob is ours."""
+    pair = Pair()
+    pair.source.write("c", "a", b"new", label=False)
+    left = pair.journal()
+    left.begin(["a"])
+    left.close()
+    pair.target.write("c", "a", b"old")
+
+    def refuse(operation: str, name: str) -> None:
+        if operation == "read":
+            raise ObjectRefused("Not today.", code="Refused", status=403)
+
+    pair.target.hook = refuse
+    assert (await pair.run())[("a", "")].outcome is Outcome.FAILED
+    pair.target.hook = None
+    assert (await pair.run())[("a", "")].outcome is Outcome.COPIED
+    pair.assert_equal()
+
+
+@pytest.mark.parametrize("mode", ["pull", "stream"])
+async def test_a_write_of_the_dead_attempt_that_arrives_late_is_ours(mode: str) -> None:
+    """Breaks when what a killed process had sent last, and the source has outgrown since, is taken for a stranger's."""
+    pair = Pair(mode=mode)
+    pair.source.write("c", "a", b"new", label=False)
+    left = pair.journal()
+    left.begin(["a"])
+    left.close()
+    late = iter((b"of another size",))
+
+    def land(operation: str, name: str) -> None:
+        if operation.startswith("put_blob") and (data := next(late, None)) is not None:
+            pair.target.write("c", "a", data)
+
+    pair.target.hook = land
     assert (await pair.run())[("a", "")].outcome is Outcome.COPIED
     pair.assert_equal()

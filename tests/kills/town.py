@@ -16,9 +16,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from flows.failing import standing_failures
 from flows.planning import make
 from flows.wiring import Bench
 from mappings.plan import CopyShard
@@ -123,7 +125,10 @@ class Town:
         self.interrupted = code not in (0, 3, 4)
 
     def log(self) -> str:
-        return (self.customer.folder / "log").read_text(errors="replace")[-4000:]
+        """What its commands said last, and what stands as failed."""
+        bench = Bench(self.customer.config, environ=self.customer.environment)
+        failed = [f"{one.container}/{one.name}: {one.reason}" for one in islice(standing_failures(bench), 5)]
+        return "\n".join([(self.customer.folder / "log").read_text(errors="replace")[-4000:], *failed])
 
     # --- while it runs -----------------------------------------------------------------------------------------------
 
