@@ -24,9 +24,11 @@ from flows.draining import drain
 from flows.mover import READY
 from flows.observe import first_of
 from flows.wiring import Bench, now
+from mappings import standstill
 from mappings.errors import ExitCode, GovliftError, ResumeLater
-from mappings.runs import RunKind
+from mappings.runs import RunKind, WorkerRecord
 from mappings.settings import Copy
+from mappings.standstill import SILENT_SECONDS, Stillness
 from mappings.states import ShardState
 from tasks.progress import Progress
 
@@ -69,13 +71,20 @@ def at_first(copy: Copy, kind: RunKind, size: int) -> int:
 
 
 async def work_together(
-    bench: Bench, run_id: str, size: int, progress: Progress | None = None, *, first: int | None = None
+    bench: Bench,
+    run_id: str,
+    size: int,
+    progress: Progress | None = None,
+    *,
+    first: int | None = None,
+    patience: float = SILENT_SECONDS,
 ) -> None:
     """Copy the open shards of a run with `size` processes, or in this one, until none is left.
 
     Args:
         first: how many of them begin at once; None leaves that to the kind of the run.
         progress: is moved by what all workers of the run do, also those on other machines.
+        patience: seconds without a sign of life after which one of these processes is killed and replaced.
 
     Raises:
         ResumeLater: the workers die again and again, or the run was stopped.
@@ -86,10 +95,9 @@ async def work_together(
     looking = asyncio.create_task(watch.look())
     try:
         if size:
-            kind = bench.ledger.reader.run(run_id).kind
-            await Crew(
-                bench, run_id, size, at_first(bench.settings.copy_, kind, size) if first is None else first
-            ).work()
+            if first is None:
+                first = at_first(bench.settings.copy_, bench.ledger.reader.run(run_id).kind, size)
+            await Crew(bench, run_id, size, first, patience=patience).work()
         else:
             await drain(bench, run_id)
     finally:
@@ -175,10 +183,12 @@ class Crew:
     Args:
         size: how many there are to be.
         first: how many begin at once; the others join where the run has not ended soon.
+        patience: seconds without a sign of life after which one is killed and replaced.
     """
 
-    def __init__(self, bench: Bench, run_id: str, size: int, first: int) -> None:
+    def __init__(self, bench: Bench, run_id: str, size: int, first: int, *, patience: float = SILENT_SECONDS) -> None:
         self._bench, self._run_id, self._size, self._first = bench, run_id, size, first
+        self._patience = patience
         self._movers: dict[int, Mover] = {}
         self._deaths = self._finished = 0
         self._done = asyncio.Event()
@@ -188,6 +198,7 @@ class Crew:
 
     async def work(self) -> None:
         """Until no shard is left."""
+        listening = asyncio.create_task(self._listen())
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._first):
@@ -201,7 +212,32 @@ class Crew:
         except BaseExceptionGroup as several:
             raise first_of(several) or several from None
         finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
             await self._send_home()
+
+    async def _listen(self) -> None:
+        """Kill whoever hangs; `_keep_one` sees it dead, frees what it held and starts another."""
+        silences: dict[int, Stillness] = {}
+        while True:
+            await asyncio.sleep(min(standstill.LOOK_SECONDS, self._patience / 10))
+            try:
+                records = await asyncio.to_thread(self._bench.ledger.reader.workers, self._run_id)
+            except GovliftError as wrong:
+                # Who cannot be read cannot be heard; the work itself fails where the ledger stays away.
+                log.debug("worker processes could not be listened to: %s", wrong.sentence)
+                continue
+            movers = {mover.process.pid: mover for mover in self._movers.values()}
+            seen = {pid: max((one.seen for one in records if _is_of(one, pid)), default=None) for pid in movers}
+            silences = standstill.after_signs(silences, seen, asyncio.get_running_loop().time())
+            for pid in [pid for pid, silence in silences.items() if standstill.is_over(silence, self._patience)]:
+                seconds = silences.pop(pid).seconds
+                log.warning(
+                    "worker %s (process %s) has given no sign of life for %.0f s: it is killed",
+                    *(movers[pid].number, pid, seconds),
+                )
+                with suppress(ProcessLookupError):
+                    movers[pid].process.kill()
 
     async def _keep_one(self) -> None:
         """One worker and, where it dies while there is work, the next in its place."""
@@ -239,7 +275,7 @@ class Crew:
         writer = self._bench.ledger.writer
         writer.release_dead(self._run_id, lambda owner: not owner.startswith(begins), now=now())
         for record in self._bench.ledger.reader.workers(self._run_id):
-            if record.owner.startswith(begins) and record.ended is None:
+            if _is_of(record, mover.process.pid):
                 writer.worker_seen(replace(record, ended=now(), shards=(), in_flight={}))
 
     def _is_open(self) -> bool:
@@ -265,6 +301,11 @@ class Crew:
             if mover.process.returncode != ExitCode.RESUMABLE:
                 with suppress(GovliftError):
                     self._bury(mover, mover.process.returncode or 0)
+
+
+def _is_of(record: WorkerRecord, pid: int) -> bool:
+    """Whether it is of a process of this machine, and of no earlier one with the same id, which has ended."""
+    return record.ended is None and record.owner.startswith(f"{socket.gethostname()}:{pid}@")
 
 
 async def _end(movers: Iterable[Mover]) -> None:

@@ -6,6 +6,7 @@ What decides, provisions, copies, verifies and settles is the product's; only th
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from flows.wiring import Bench, now
 from mappings.assess import assess as judge
 from mappings.model import ContainerSurvey
 from mappings.runs import RunKind
+from mappings.standstill import SILENT_SECONDS
 from tasks.catalogue import load_catalogue
 from tasks.copiers.survey import survey_account
 from tasks.estate import take_inventory
@@ -29,6 +31,9 @@ from tasks.pairs import probe_pair
 from tasks.proof import prove_shard
 from tasks.spool import NAME, Spool, scope_text
 from tasks.targets import provision_blobs, provision_step
+
+PATIENCE = "GOVLIFT_TEST_PATIENCE"
+"""Names how many seconds the leader waits for a sign of life, where that is less than the product's."""
 
 
 async def _quiet(*_told: Any) -> None:
@@ -39,7 +44,9 @@ PLAIN = Stages(
     provision=lambda _id, step, arm: provision_step(step, arm),
     provision_container=lambda _id, step, source, target: provision_blobs(step, source, target),
     probe=probe_pair,
-    copy=lambda run_id, bench, workers, progress: work_together(bench, run_id, workers, progress),
+    copy=lambda run_id, bench, workers, progress: work_together(
+        bench, run_id, workers, progress, patience=float(os.environ.get(PATIENCE, SILENT_SECONDS))
+    ),
     verify=lambda _id, record, work, source, target: prove_shard(record, work, source, target),
     report=_quiet,
     publish=_quiet,

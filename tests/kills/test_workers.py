@@ -21,8 +21,10 @@ from mappings.plan import CopyShard
 from mappings.runs import RunKind, WorkerRecord
 from mappings.states import RunState
 from tasks.evidence_folder import mark_folder
+from tasks.shardwork import LEASE_SECONDS
 from tests.conftest import RunningSandbox
 from tests.e2e.customer import repository
+from tests.kills.plain import PATIENCE
 from tests.kills.town import Town
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
@@ -169,6 +171,26 @@ def test_a_worker_that_sees_another_folder_is_refused(town: Town, tmp_path: Path
     running.terminate()
     assert running.wait(timeout=40) == 8, town.log()
     town.must_be_gone()
+
+
+def test_a_worker_that_hangs_is_killed_and_replaced(clouds: RunningSandbox, town: Town) -> None:
+    """One that is stopped answers nothing, not even SIGTERM, and its process stays; others go on.
+
+    Mutations that must fail it: not listening to the workers; leaving what the hung one held to its lease.
+    """
+    town.customer.environment[PATIENCE] = "10"
+    running = town.begin("migrate")
+    until(lambda: town.asked("select 1 from shard where state = 'leased'"), town)
+    until(lambda: any(one.shards for one in workers(town)), town)
+    hung = next(one for one in workers(town) if one.shards)
+    os.kill(hung.pid, signal.SIGSTOP)
+    clouds.ask("DELETE", "/faults")
+    assert running.wait(timeout=LEASE_SECONDS - 20) == 0, town.log()
+    assert f"(process {hung.pid}) has given no sign of life for" in town.log()
+    assert f"(process {hung.pid}) ended by signal 9" in town.log()
+    left = next(one for one in workers(town) if one.owner == hung.owner)
+    assert left.ended is not None and not left.shards
+    town.must_be_whole()
 
 
 def test_workers_that_die_again_and_again_end_the_run_resumable(clouds: RunningSandbox, town: Town) -> None:

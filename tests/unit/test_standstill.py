@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from mappings.azcopy import moved
-from mappings.standstill import LIMIT_SECONDS, LOOK_SECONDS, MOST_TIMES, Sign, Stillness, after, is_over, is_taken_again
+from mappings.standstill import (
+    LIMIT_SECONDS,
+    LOOK_SECONDS,
+    MOST_TIMES,
+    SILENT_SECONDS,
+    Sign,
+    Stillness,
+    after,
+    after_signs,
+    is_over,
+    is_taken_again,
+)
+from tasks.shardwork import LEASE_SECONDS
 
 
 def seen(*signs: Sign) -> Stillness:
@@ -50,6 +64,33 @@ def test_a_machine_that_was_held_up_is_no_standstill() -> None:
 def test_a_shard_is_taken_again_a_bounded_number_of_times() -> None:
     """Breaks when a shard that hangs each time holds the run for ever."""
     assert [is_taken_again(times) for times in range(1, MOST_TIMES + 1)] == [True] * (MOST_TIMES - 1) + [False]
+
+
+def test_a_worker_is_silent_from_its_last_sign_on_or_from_its_start() -> None:
+    """Breaks when one that never gave a sign is waited for, a live one is taken for silent, or a new one inherits."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    silences: dict[int, Stillness] = {}
+    looks = int(SILENT_SECONDS / LOOK_SECONDS)
+    for look in range(looks + 1):
+        at = look * LOOK_SECONDS
+        signs = {1: start + timedelta(seconds=at), 2: start, 3: None}
+        # Its clock is set back at each look: a sign all the same.
+        signs[4] = start - timedelta(seconds=at)
+        if look == looks:
+            signs[5] = start
+        silences = after_signs(silences, signs, at)
+        assert [pid for pid in silences if is_over(silences[pid], SILENT_SECONDS)] == ([2, 3] if look == looks else [])
+    assert list(after_signs(silences, {1: start}, at + LOOK_SECONDS)) == [1], "who has gone is forgotten"
+
+
+def test_nobody_is_silent_while_nobody_looked() -> None:
+    """Breaks when the times in the signs decide: after a suspended hour every worker would be killed."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    assert after_signs(after_signs({}, {1: start}, 0), {1: start}, 3600)[1].seconds == 2 * LOOK_SECONDS
+
+
+def test_a_worker_is_waited_for_until_others_could_long_have_its_shards() -> None:
+    assert SILENT_SECONDS == 3 * LEASE_SECONDS
 
 
 def test_azcopy_moves_on_when_its_own_counts_do() -> None:
