@@ -15,6 +15,9 @@ from tests.conftest import ROOT, RunningSandbox, start_sandbox
 from tests.kills.account import Account
 from tests.kills.source import Source
 from tests.kills.town import Town
+from tests.ledger.conftest import _server, postgres_url
+
+__all__ = ["_server", "postgres_url"]
 
 
 @dataclass(frozen=True)

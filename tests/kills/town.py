@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -15,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from typing import Any
 from flows.failing import standing_failures
 from flows.planning import make
 from flows.wiring import Bench
+from mappings.evidence import Event
 from mappings.plan import CopyShard
 from mappings.runs import RunKind
 from mappings.states import RunState
@@ -229,11 +228,11 @@ class Town:
                         for row in journal.finished(key[2]):
                             self._is_proved(key, row.source_etag, read)
 
-    def _learn_from_manifests(self) -> None:
-        for detail, at in self.asked("select detail, at from event where kind in ('shard.done', 'shard.failed')"):
-            path = json.loads(detail)["manifest"]
+    def _learn_from_manifests(self, ends: Iterable[Event]) -> None:
+        for one in ends:
+            path = str(one.detail["manifest"] or "")
             if path:
-                since = datetime.fromisoformat(str(at)).timestamp()
+                since = one.at.timestamp()
                 account, container = Path(path).parts[1:3]
                 for row in read_manifest(self.customer.folder / path):
                     if row.target_etag and row.is_base and row.proof is not None:
@@ -261,6 +260,8 @@ class Town:
             assert (run.tally.listed, run.tally.failed, run.tally.excluded, run.tally.whole) == (rows, 0, 0, True), run
             assert check_evidence(self.customer.folder, ledger.reader) == []
             shards = [record.shard for record in ledger.reader.shards(run.id)]
+            ends = [one for kind in ("shard.done", "shard.failed") for one in ledger.reader.events(kind)]
+        self._learn_from_manifests(ends)
         self._must_be_done_once(shards)
         for key, (data, _) in self._read(EXPECTED):
             assert data == self.source.now(key), f"{'/'.join(key)} is not what the source holds"
@@ -292,7 +293,6 @@ class Town:
 
     def _must_be_done_once(self, shards: list[CopyShard]) -> None:
         """Nothing that was proved is asked for again, and what a death costs is bounded."""
-        self._learn_from_manifests()
         found = seen(self.customer.control("/journal"), self.targets)
         assert {one.key for one in found if one.write} == set(EXPECTED), "every object was seen to be written"
         again = asked_again(found, self.proved, self.source)
