@@ -16,9 +16,9 @@ SHARING = (
 )  # fmt: skip
 """Folders whose tests share a server that costs more to start than a test; elsewhere a module shares its fixtures."""
 SECONDS: dict[str, float] = {
-    "tests/e2e": 700, "tests/kills": 270, "tests/accessibility/test_page.py": 80, "tests/controlplane": 60,
+    "tests/e2e": 700, "tests/kills": 300, "tests/accessibility/test_page.py": 80, "tests/controlplane": 60,
     "tests/ledger": 60, "tests/faults": 60, "tests/sandbox/conformance": 52, "tests/sandbox": 50,
-    "tests/benchmarks": 42,
+    "tests/benchmarks": 42, "tests/clients": 30,
 }  # fmt: skip
 """Of computing, about: what takes long begins early, so that no worker is left alone with it at the end."""
 

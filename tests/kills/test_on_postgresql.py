@@ -29,7 +29,7 @@ def test_workers_of_a_run_on_postgresql_die_and_join(
 ) -> None:
     """Skipped where there is no PostgreSQL server.
 
-    Mutations that must fail it: a URL of the settings that is not heeded; a dead worker whose shards stay with it.
+    Mutation that must fail it: a URL of the settings that is not heeded.
     """
     town = Town.founded(tmp_path / "town", NUMBER, source, Account(), tmp_path / "nobody has assessed it")
     town.customer.write_settings(town.customer.config.read_text("utf-8") + f'\n[ledger]\nurl = "{postgres_url}"\n')

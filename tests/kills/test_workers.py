@@ -176,7 +176,7 @@ def test_a_worker_that_sees_another_folder_is_refused(town: Town, tmp_path: Path
 def test_a_worker_that_hangs_is_killed_and_replaced(clouds: RunningSandbox, town: Town) -> None:
     """One that is stopped answers nothing, not even SIGTERM, and its process stays; others go on.
 
-    Mutations that must fail it: not listening to the workers; leaving what the hung one held to its lease.
+    Mutation that must fail it: letting the hung one be.
     """
     town.customer.environment[PATIENCE] = "10"
     running = town.begin("migrate")
