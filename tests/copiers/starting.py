@@ -30,11 +30,13 @@ class Begun:
             else:
                 told(found)
 
-        self.task = asyncio.create_task(go())
+        self.task, self._asked = asyncio.create_task(go()), asked
 
     async def cancel(self) -> None:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
+        # Where the task had not even begun, nobody else ends it.
+        self._asked.close()
 
 
 class StartingSource(MemorySource):
