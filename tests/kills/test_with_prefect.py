@@ -74,7 +74,7 @@ def server_at(api: str) -> int:
 @pytest.fixture
 def shaken(wanted: Wanted) -> int:
     """How many migrations are shaken: one by default."""
-    return max(1, wanted.kills // 50)
+    return max(1, wanted.kills // 60)
 
 
 def test_whatever_dies_the_same_command_ends_whole(
