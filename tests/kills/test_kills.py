@@ -1,11 +1,10 @@
 """kill -9 at any moment loses nothing, copies nothing twice and tears nothing, while the source is written to.
 
-A dozen processes are killed by default. GOVLIFT_KILLS=300 kills that many, here and with a Prefect server
-(test_with_prefect.py); GOVLIFT_KILL_SEED draws the same victims, moments and overwrites as a run that named it.
+A few processes are killed by default. GOVLIFT_KILLS=300 kills that many here, and shakes some migrations more with a
+Prefect server (test_with_prefect.py). GOVLIFT_KILL_SEED draws victims, moments and overwrites as another run did.
 
-Mutations that must fail it: not freeing the leases of the dead; leaving the leader's pipe to workers out; clearing the
-intents before the manifest is recorded; taking an unfinished manifest for evidence; reading the source without the pin;
-a journal that writes no rows, or whose rows are not believed.
+Mutations that must fail it: reading the source without the pin; not believing the journal's rows, or writing none;
+forgetting what was begun where a comparison fails (in dozens of kills).
 """
 
 from __future__ import annotations
