@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 ORACLE := tests/oracle/node_modules/.ready
 AUDITOR := tests/accessibility/node_modules/.ready
 UV := 0.13.9
+# A command is a process, and the tests begin hundreds: none of them compiles the sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo scale-demo test check lint types layers unit bench format lock clean

@@ -1,15 +1,13 @@
-"""The real command by a clock that a test moves: `python -m tests.e2e.by_clock GATE WORDS`.
+"""A clock for commands that a test moves.
 
-Until the file GATE is there it is just before eight in the evening, UTC; from then on it is eight.
+Until a file, its gate, is there it is just before eight in the evening, UTC; from then on it is eight.
 """
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from flows.cli import main
 from tasks.copiers.pace import PaceBook
 
 EIGHT = datetime(2026, 11, 3, 20, 0, tzinfo=UTC)
@@ -17,9 +15,8 @@ EIGHT = datetime(2026, 11, 3, 20, 0, tzinfo=UTC)
 BEFORE = EIGHT - timedelta(seconds=0.2)
 
 
-if __name__ == "__main__":
-    gate = Path(sys.argv.pop(1))
+def keep_time(gate: Path) -> None:
+    """Let the pace of this process go by this clock."""
     defaults = PaceBook.__init__.__kwdefaults__
     assert defaults is not None
     defaults["now"] = lambda: EIGHT if gate.exists() else BEFORE
-    main()

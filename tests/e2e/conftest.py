@@ -12,6 +12,7 @@ from flows.demo import prefect_server
 from flows.observe import PREFECT_ENVIRONMENT
 from tests.conftest import RunningSandbox, start_sandbox
 from tests.e2e.customer import Customer, Ran, ambient
+from tests.e2e.warm import prepare
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("prefect")
     environment = ambient() | PREFECT_ENVIRONMENT | {"PREFECT_HOME": str(home)}
     with prefect_server(home, environment) as wait:
+        prepare(environment | {"PREFECT_LOGGING_LEVEL": "CRITICAL"})
         wait()
         yield environment["PREFECT_API_URL"]
 

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from flows.demo import environment_of, settings_of
 from flows.demo_program import sample_sheet
 from flows.wiring import now
 from mappings.plan import CopyShard, CreateStorageAccount
+from tests.e2e.warm import Warm
 
 SETTINGS = ("migration.toml", "program.toml")
 
@@ -45,9 +47,11 @@ class Customer:
     state: dict[str, Any]
     api: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
-    begun: list[subprocess.Popen[str]] = field(default_factory=list)
+    begun: list[subprocess.Popen[str] | Warm] = field(default_factory=list)
     planned: Path | None = None
     """Folder of another customer who has assessed and planned the same estate."""
+    cold: bool = False
+    """Every command is a process from the start of its interpreter on, as it is for a person."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -71,34 +75,41 @@ class Customer:
         self.write_settings(text.replace(old, new))
 
     def command(self, *words: str) -> list[str]:
+        """As a person begins it."""
         return [sys.executable, "-m", "flows.cli", *words, "--config", str(self.config)]
 
     def run(self, *words: str, expect: int | None = 0, **environment: str) -> Ran:
         """Run `govlift WORDS` to its end."""
-        told = subprocess.run(
-            self.command(*words),
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-            cwd=self.folder,
-        )
-        ran = Ran(told.returncode, told.stdout, told.stderr)
+        begun = self.begin(*words, **environment)
+        try:
+            out, err = begun.communicate(timeout=240)
+        except BaseException:
+            begun.kill()
+            raise
+        assert begun.returncode is not None
+        ran = Ran(begun.returncode, out, err)
         if expect is not None:
             assert ran.code == expect, f"govlift {' '.join(words)} -> {ran.code}\n{ran.out}\n{ran.err}"
         return ran
 
-    def begin(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        """Begin `govlift WORDS` and leave it running."""
-        begun = subprocess.Popen(
-            self.command(*words),
-            env=self.environment | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder,
-        )
+    def begin(
+        self, *words: str, first: Callable[[], None] | None = None, **environment: str
+    ) -> subprocess.Popen[str] | Warm:
+        """Begin `govlift WORDS` and leave it running.
+
+        Args:
+            first: what its process does before; not of one that begins cold.
+        """
+        environment = self.environment | environment
+        begun: subprocess.Popen[str] | Warm
+        if self.api and not self.cold:
+            begun = Warm([*words, "--config", str(self.config)], environment, self.folder, first)
+        else:
+            assert first is None
+            pipe = subprocess.PIPE
+            begun = subprocess.Popen(
+                self.command(*words), env=environment, stdout=pipe, stderr=pipe, text=True, cwd=self.folder
+            )
         self.begun.append(begun)
         return begun
 

@@ -28,6 +28,7 @@ def test_from_nothing_to_a_second_resync(customer: Customer) -> None:
     Mutation that must fail it: ending the engine's listing before the last page (in = out), letting `decide` answer
     CONTENT for every object (the no-op re-sync then moves bytes), or creating a container at the source (writes).
     """
+    customer.cold = True
     assessed = customer.run("assess", "--json", expect=3).json
     assert assessed["resources"] == len(assessed["items"]) == sum(assessed["by_verdict"].values())
     assert any("AuthorizationFailed" in json.dumps(gap) for gap in assessed["gaps"]), "the denied group is a gap"

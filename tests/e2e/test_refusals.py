@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import signal
-import subprocess
 import time
 from hashlib import sha256
 
@@ -125,26 +124,19 @@ def test_a_name_taken_between_plan_and_migrate_says_to_plan_again(customer: Cust
     customer.run("migrate", "--apply", "--json")
 
 
+def small_files() -> None:
+    """From now on this process writes no file beyond a few blocks."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
 @pytest.mark.prefect
 def test_a_full_disk_is_exit_8_and_the_same_command_goes_on(customer: Customer) -> None:
     """The work folder takes no more bytes (a file-size limit stands in for the full disk: same errno family)."""
     customer.assessed_and_planned()
-
-    def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-
-    told = subprocess.run(
-        customer.command("migrate", "--apply", "--json"),
-        env=customer.environment,
-        capture_output=True,
-        text=True,
-        preexec_fn=small_files,
-        cwd=customer.folder,
-        timeout=240,
-        check=False,
-    )
-    assert told.returncode == 8, told.stderr
-    says(told.stderr)
+    running = customer.begin("migrate", "--apply", "--json", first=small_files)
+    _, err = running.communicate(timeout=240)
+    assert running.returncode == 8, err
+    says(err)
     done = customer.run("migrate", "--apply", "--json").json
     assert done["objects"]["failed"] == 0 and done["state"] == "done"
 

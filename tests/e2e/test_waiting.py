@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import pytest
 
 from flows.standing import standing
 from mappings.plan import CreateContainer
-from tests.e2e.customer import Customer, repository
+from tests.e2e.by_clock import keep_time
+from tests.e2e.customer import Customer
 from tests.e2e.test_operator import at_target
+from tests.e2e.warm import Warm
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.xdist_group("prefect")]
 
@@ -46,7 +48,7 @@ def test_a_run_waits_for_a_role_that_was_just_given_and_remembers_where_it_works
     assert accounts <= {told["account"] for told in customer.events("access")}
 
 
-def paused(customer: Customer, run: subprocess.Popen[str]) -> dict[str, Any]:
+def paused(customer: Customer, run: subprocess.Popen[str] | Warm) -> dict[str, Any]:
     """`running` of `status --json` as soon as a worker tells that it pauses."""
     until = time.monotonic() + 240
     while True:
@@ -70,16 +72,8 @@ def test_a_run_pauses_outside_of_its_hours_says_so_and_goes_on_when_they_begin(
     customer.edit_settings("[copy]", '[copy]\nhours = "20:00-06:00"')
     gate = tmp_path / "eight"
 
-    def begun() -> subprocess.Popen[str]:
-        words = ["migrate", "--apply", "--json", "--config", str(customer.config)]
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.by_clock", str(gate), *words],
-            env=customer.environment | {"PYTHONPATH": str(repository())},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=customer.folder,
-        )
+    def begun() -> subprocess.Popen[str] | Warm:
+        return customer.begin("migrate", "--apply", "--json", first=partial(keep_time, gate))
 
     first = begun()
     try:
@@ -101,7 +95,6 @@ def test_a_run_pauses_outside_of_its_hours_says_so_and_goes_on_when_they_begin(
         out, err = second.communicate(timeout=120)
     finally:
         second.kill()
-        second.wait()
     assert second.returncode == 0, err
     assert live["run"] in out and "inside of copy.hours; going on" in err and at_target(customer)
     assert [run["state"] for run in standing(customer.config)["runs"] if run["kind"] == "migrate"] == ["done"]
