@@ -125,11 +125,12 @@ async def copied(pair: Pair, pace: Pace, proof: ProofLevel) -> None:
 @pytest.mark.parametrize("proof", [ProofLevel.L1, ProofLevel.L2, ProofLevel.L3])
 @pytest.mark.parametrize("mode", ["pull", "stream"])
 @pytest.mark.parametrize("gives_crc", [True, False])
+@pytest.mark.parametrize("kind", [Pair, StartingPair])
 async def test_each_request_and_each_byte_that_leaves_an_account_counts_once(
-    mode: str, proof: ProofLevel, gives_crc: bool
+    kind: type[Pair], mode: str, proof: ProofLevel, gives_crc: bool
 ) -> None:
     """Mutation that must fail it: any `spend` of the engine left out, or asked for twice."""
-    pair = Pair(mode=mode)
+    pair = kind(mode=mode)
     pair.target.gives_crc = gives_crc
     fill(pair)
     pair.target.write("c", "k/known", b"already there")
@@ -145,6 +146,24 @@ async def test_each_request_and_each_byte_that_leaves_an_account_counts_once(
         await copied(pair, pace, proof)
         assert (pace.requests, pace.bytes) == (sent.requests - before[0], sent.bytes - before[1])
         assert pace.requests > 2
+    pair.assert_equal()
+
+
+async def test_looking_again_at_what_has_changed_counts() -> None:
+    """Mutation that must fail it: listing one name again without asking."""
+    pair, pace = Pair(mode="pull"), Ledger()
+    pair.source.write("c", "x", b"first")
+    sent = Sent(pair)
+
+    def change(operation: str, name: str) -> None:
+        if operation == "put_blob_from_url":
+            pair.target.hook = None
+            pair.source.write("c", "x", b"newer")
+
+    pair.target.hook = change
+    await copied(pair, pace, ProofLevel.L1)
+    # Two listings, a pull that was refused, a look at either side, and the pull.
+    assert pace.requests == sent.requests == 6
     pair.assert_equal()
 
 
