@@ -136,6 +136,23 @@ def test_what_a_worker_has_not_begun_is_free_when_it_leaves(clouds: RunningSandb
         ledger.writer.end_run(run, RunState.INTERRUPTED, tally=Tally(), exit_code=8, now=now())
 
 
+def test_the_death_of_a_worker_costs_a_batch_at_most(clouds: RunningSandbox, town: Town) -> None:
+    """Mutations that must fail it: a journal that writes no rows, or whose rows are not believed."""
+    running = town.begin("migrate")
+
+    def far_on() -> bool:
+        written = {one.key[2] for one in town.seen() if one.whole and one.key[1] == "many"}
+        return len([name for name in written if name < "many/0100"]) >= 70
+
+    until(far_on, town)
+    holder = [pid for pid, shard in town.held() if shard.endswith("many/00000")]
+    town.strike(running, holder)
+    clouds.ask("DELETE", "/faults")
+    assert running.wait(timeout=120) == 0, town.log()
+    assert town.account.kills == {("worker", "migrate: copying"): 1}
+    town.must_be_whole()
+
+
 def test_no_worker_outlives_its_leader(clouds: RunningSandbox, town: Town) -> None:
     """Mutation that must fail it: a worker that does not hear the end of its leader's pipe."""
     clouds.ask("DELETE", "/faults")

@@ -30,7 +30,7 @@ from tasks.manifests import check_evidence, read_manifest
 from tests.e2e.customer import Customer, repository
 from tests.kills.account import Account
 from tests.kills.estate import EXPECTED, LARGE_HOT, PULLED, SMALL_HOT, STREAMED, Key
-from tests.kills.requests_seen import CONCURRENCY, Death, Proved, asked_again, redone, seen, waits
+from tests.kills.requests_seen import CONCURRENCY, Death, Proved, Seen, asked_again, redone, seen, waits
 from tests.kills.source import Source, opened, sas_of
 
 SETTINGS = "[copy]\nshard_objects = 100\nblock_mib = 1\nworkers = 2"
@@ -197,6 +197,10 @@ class Town:
         self.account.leaves += 1
         self.died(Death(at, frozenset(shard for _, shard in held)), wholly=True)
 
+    def seen(self) -> list[Seen]:
+        """Every request for content so far."""
+        return seen(self.customer.control("/journal"), self.targets)
+
     def held(self) -> list[tuple[int, str]]:
         """Worker process and shard, of all that are held."""
         held = self.asked("select owner, shard_id from shard where state = 'leased'")
@@ -293,7 +297,7 @@ class Town:
 
     def _must_be_done_once(self, shards: list[CopyShard]) -> None:
         """Nothing that was proved is asked for again, and what a death costs is bounded."""
-        found = seen(self.customer.control("/journal"), self.targets)
+        found = self.seen()
         assert {one.key for one in found if one.write} == set(EXPECTED), "every object was seen to be written"
         again = asked_again(found, self.proved, self.source)
         assert not again, again[:5]
