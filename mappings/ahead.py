@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mappings.delta import Action, Decision
+from mappings.delta import Action, Decision, change_of
 from mappings.objects import EvidenceRow, Tally
 from mappings.states import Change, Outcome
 
@@ -20,8 +20,8 @@ _MEANS: tuple[tuple[str, str], ...] = (
     (Change.CONTENT, "content changed"),
     (Change.SUSPECT, "ETag moved, content to be compared"),
     (Change.DRIFTED, "changed at the target since the copy"),
-    (Change.PROPERTIES, "HTTP headers only"),
-    (Change.METADATA, "metadata only"),
+    (Change.PROPERTIES, "HTTP headers only, as far as the listing tells"),
+    (Change.METADATA, "metadata only, as far as the listing tells"),
     (Change.TAGS, "index tags only"),
     (Change.TIER, "access tier only"),
     (Change.SAME, "unchanged"),
@@ -94,6 +94,9 @@ class Look:
     def work(self, decision: Decision, size: int) -> None:
         """One object for which something has to be done."""
         kind = decision.change.value
+        if decision.action is Action.PROVE and decision.parts:
+            # What the row will say where the content turns out to be the same, as it does after Set Blob Metadata.
+            kind = change_of(decision.parts).value
         self._objects[kind] += 1
         self._bytes[kind] += size
         sums = {Action.COPY: self._copied, Action.PROVE: self._compared, Action.COMPARE: self._compared}

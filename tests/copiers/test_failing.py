@@ -84,7 +84,7 @@ async def test_a_worker_tells_what_fails_in_the_shard_in_hand(tmp_path: Path, mo
     (read,) = bench.ledger.reader.workers(run)
     assert (read.failing, read.throttles, read.shards) == ({"Gone": 2}, {"dst": 1}, seen[1].shards)
     worker.leave()
-    (left,) = list(bench.ledger.reader.workers(run))
+    (left,) = bench.ledger.reader.workers(run)
     assert left.failing == {} and left.ended is not None
 
 

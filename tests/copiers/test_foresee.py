@@ -8,15 +8,20 @@ from dataclasses import replace
 
 import pytest
 
+from flows.foreseeing import foresee
+from flows.wiring import Bench
 from mappings.ahead import EXCLUDED, ONLY_AT_TARGET, REFUSED, Ahead, ahead_rows, ahead_to_json
-from mappings.errors import ObjectError
+from mappings.errors import ExitCode, FixTheInput, ObjectError
 from mappings.filters import Filters
 from mappings.objects import BlobType, HttpHeaders
+from mappings.plan import CreateContainer, CreateStorageAccount
+from mappings.plan_text import sealed
 from mappings.states import Change
 from tasks.foresee import foresee_shard
 from tests.copiers.bench_of import RULES
-from tests.copiers.test_carry import SHARD, Migration
+from tests.copiers.test_carry import NOW, SHARD, Migration
 from tests.copiers.test_carry import migration as migration_of
+from tests.unit.test_console import GOOD
 
 migration = migration_of
 HEADERS = HttpHeaders(content_type="text/plain", content_md5=b"")
@@ -47,6 +52,7 @@ async def test_each_kind_of_change_is_foreseen_with_its_bytes(migration: Migrati
     source.write("c", "n03", b"c" * 30, metadata={"k": "v"}, tags={"t": "v"})
     source.write("c", "n09", b"x" * 9, metadata={"k": "v"}, tags={"t": "v"})
     source.change("c", "n04", moves=False, tags={"t": "new"})
+    source.change("c", "n10", metadata={"k": "new"})
     source.change("c", "n05", moves=False, tier="Cool", tier_inferred=False)
     source.delete("c", "n06")
     target.change("c", "n07", moves=False, tags={})
@@ -62,18 +68,19 @@ async def test_each_kind_of_change_is_foreseen_with_its_bytes(migration: Migrati
         Change.NEW: 2,  # "new", and "equal" that has no evidence
         Change.CONTENT: 1,
         Change.SUSPECT: 1,  # "n09": written anew, with the same size and label
+        Change.METADATA: 1,  # its ETag has moved, so that its content is compared
         Change.TAGS: 1,
         Change.TIER: 1,
         Change.DRIFTED: 2,  # tags taken off at the target, and content overwritten there
-        Change.SAME: 22 - 7,
+        Change.SAME: 22 - 8,
         EXCLUDED: 1,
         REFUSED: 1,
         ONLY_AT_TARGET: 2,
     }
     assert found.listed == len(source.containers_["c"])
     assert found.copied == (3, 7 + 30 + 8), "new, n03 and n08"
-    assert found.compared == (2, 5 + 9)
-    assert found.at_most == (5, 59)
+    assert found.compared == (3, 5 + 9 + 10)
+    assert found.at_most == (6, 69)
 
 
 async def test_the_look_says_what_the_run_then_does(migration: Migration) -> None:
@@ -139,6 +146,50 @@ async def test_a_shard_that_cannot_be_listed_says_so(migration: Migration) -> No
     del migration.source.containers_["c"]
     with pytest.raises(ObjectError):
         await ahead_of(migration)
+
+
+class SignedIn:
+    """A session of which nothing is asked."""
+
+    def prove(self) -> None:
+        return None
+
+    async def aclose(self) -> None:
+        return None
+
+
+async def test_the_command_looks_at_the_whole_plan_and_says_what_it_could_not_see(
+    migration: Migration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutation that must fail it: ending with 0 although a part was not listed, or not seeing a new container."""
+    config = migration.folder / "migration.toml"
+    config.write_text(GOOD, encoding="utf-8")
+    monkeypatch.setattr(Bench, "_session", lambda bench, side: SignedIn())
+    monkeypatch.setattr(Bench, "source_blobs", lambda bench, account: migration.reading)
+    monkeypatch.setattr(Bench, "target_blobs", lambda bench, account: migration.writing)
+    made = CreateStorageAccount("dst", "g", "usgovvirginia", "StorageV2", "Standard_LRS", "/src", "src")
+    plan = sealed((made, CreateContainer("dst", "c", "src"), SHARD), (), (), created_at=NOW)
+    migration.ledger.writer.save_plan(plan, now=NOW)
+    with pytest.raises(FixTheInput, match="Nothing was copied yet"):
+        await foresee(config, {})
+    await migration.run()
+    migration.source.write("c", "n03", b"changed")
+    migration.source.write("fresh", "one", b"12")
+    head = migration.ledger.reader.head()
+    outcome = await foresee(config, {})
+    summary = outcome.summary
+    assert outcome.exit_code is ExitCode.OK and summary["plan"] == plan.id
+    assert summary["ahead"]["copied"] == {"objects": 1, "bytes": 7}
+    assert summary["new_containers"] == [{"account": "src", "container": "fresh", "objects": 1, "bytes": 2}]
+    assert (summary["expected"]["objects"], summary["expected"]["bytes"]) == (2, 9)
+    assert "  content: 1, 7 B: content changed" in summary["lines"]
+    assert "  new container, besides these: src/fresh: 1 objects, 2 B" in summary["lines"]
+    del migration.source.containers_["c"]
+    blind = await foresee(config, {})
+    assert blind.exit_code is ExitCode.FINDINGS
+    assert [one["where"] for one in blind.summary["not_looked_at"]] == ["src/c"]
+    assert migration.ledger.reader.latest_plan() == plan, "the plan grows in the run, not in the look"
+    assert [event.kind for event in migration.ledger.reader.events(after=head.events)] == []
 
 
 def test_what_was_found_is_told_kind_by_kind() -> None:

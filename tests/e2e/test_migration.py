@@ -55,9 +55,19 @@ def test_from_nothing_to_a_second_resync(customer: Customer) -> None:
     before = customer.source_writes()
     made = change_source(customer.state)
     made_writes = customer.source_writes() - before
+    written = customer.target_writes()
+    ahead = customer.run("resync", "--json").json
+    foreseen = ahead["ahead"]["objects"] | {"deleted": ahead["ahead"]["objects"]["only_at_target"]}
+    assert customer.target_writes() == written, "a look writes nothing"
     found = customer.run("resync", "--apply", "--json").json
     assert adds_up(found) and found["objects"]["failed"] == 0
     assert {kind: found["changes"].get(kind, 0) for kind in made["counts"]} == dict(made["counts"])
+    looked = {kind: foreseen[kind] for kind in made["counts"] if kind in ("new", "tags", "tier", "deleted", "metadata")}
+    assert looked == {kind: made["counts"][kind] for kind in looked} and len(looked) == 5
+    assert ahead["ahead"]["listed"] == found["objects"]["listed"] and ahead["not_looked_at"] == []
+    copied, compared = ahead["ahead"]["copied"]["bytes"], ahead["ahead"]["compared"]["bytes"]
+    assert copied <= found["bytes"] <= copied + compared
+    assert ahead["expected"]["bytes"] == copied + compared and ahead["expected"]["at_most"]
     assert customer.source_writes() == before + made_writes
     assert customer.run("evidence", "verify", "--json").json["problems"] == []
     for name in ("report.html", "report.xlsx", "report.json"):

@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from flows.expecting import expectation
+from flows.reporting import STORAGE_TYPES
+from flows.wiring import Bench
 from mappings import traits
 from mappings.estimate import Rates, Span
 from mappings.expected import Expected, expectation_lines, expectation_to_json, expected_of
 from mappings.filters import Filters
-from mappings.model import ContainerSurvey, Resource
+from mappings.model import Assessment, ContainerSurvey, Inventory, Resource
 from mappings.plan import CopyShard, CreateStorageAccount, Plan
 from mappings.requests import Between, CostLine, Load, Requests, Sizes, copy_requests, cost_lines, listing_requests
 from mappings.route_estimate import Learnt, no_sas_of
+from mappings.runs import RunKind
 from mappings.settings import Copy, CustomerKey
 from mappings.states import ProofLevel, Route
 from tasks.copiers.survey import survey_container
 from tests.copiers.memory_cloud import Account, MemorySource
+from tests.unit.test_console import GOOD
 
 MIB = 1 << 20
 SIZES = Sizes(block=8 * MIB, whole_pull=256 * MIB, pull_block=64 * MIB, read=4 * MIB, page_write=4 * MIB)
@@ -141,6 +147,10 @@ def test_azcopy_carries_and_govlift_reads_both_sides() -> None:
     assert [(line.route, line.objects, line.bytes) for line in found.routes] == [(Route.AZCOPY, 3, 300 * MIB)]
     assert found.source.read == Between(3 + 75, 78 + 78)
     assert (found.target.write, found.target.read) == (Between(3, 78), Between(75, 78))
+    once = expected(THREE, copy=copy.model_copy(update={"proof": "L1"}))
+    assert once.costs[-2].amount == Between(600 * MIB, 600 * MIB), (
+        "whatever proof is asked for, both sides are compared"
+    )
     assert copy_requests([Load(Route.AZCOPY, 3, 300 * MIB)], SIZES, ProofLevel.L0)[1].read == Between(75, 78)
 
 
@@ -230,6 +240,23 @@ def test_an_account_of_which_no_sas_can_be_had_streams_until_a_probe_says_otherw
     assert routes(expected(ALL, no_sas=why)) == {("the probe", Route.PULL): (100, 1000)}
     (line,) = expected(ALL, copy=Copy(route="pull"), learnt={}, no_sas=why).routes
     assert line.route is None and "the settings say pull" in line.why
+
+
+def test_the_expectation_of_a_migration_asks_the_newest_assessment(tmp_path: Path) -> None:
+    """Mutation that must fail it: never handing on what the inventory says of accounts, or of containers."""
+    config = tmp_path / "migration.toml"
+    config.write_text(GOOD, encoding="utf-8")
+    bench, now = Bench(config), datetime(2026, 1, 1, tzinfo=UTC)
+    short = {"sasPolicy": {"sasExpirationPeriod": "0.01:00:00", "expirationAction": "Block"}}
+    account = Resource("/src", "src", "Microsoft.Storage/StorageAccounts", properties=short)
+    other = Resource("/vm", "vm", "Microsoft.Compute/virtualMachines")
+    for resources in ((other,), (other, account)):
+        run = bench.ledger.writer.begin_run(RunKind.ASSESS, now=now)
+        seen = Inventory("AzureCloud", "t", "s", now, resources, containers=(SEEN,))
+        bench.ledger.writer.save_assessment(run, Assessment(seen, (), None), now=now)
+    assert bench.ledger.reader.resources(STORAGE_TYPES) == [account]
+    found = expectation(bench, plan_of(ALL))
+    assert {(line.route, line.objects) for line in found.routes} == {(Route.STREAM, 83), (None, 12), (None, 5)}
 
 
 def test_the_survey_counts_names_that_are_too_long_for_a_copy_source() -> None:
