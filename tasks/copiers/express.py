@@ -67,9 +67,11 @@ class Express:
 
     async def drop(self, job: Job) -> None:
         """Cancel what is under way for a job; nobody is told."""
-        if job.under_way is not None:
-            await job.under_way.cancel()
-        self._let_go(job)
+        try:
+            if job.under_way is not None:
+                await job.under_way.cancel()
+        finally:
+            self._let_go(job)
 
     def _hold(self, job: Job, size: int) -> bool:
         """Take the bytes of its body from the budget, where there is room now."""

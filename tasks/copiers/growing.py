@@ -138,9 +138,12 @@ class _Growing:
         finally:
             for _, reading in held:
                 reading.cancel()
-            await asyncio.gather(*(reading for _, reading in held), return_exceptions=True)
-            for span, _ in held:
-                budget.give(span.length)
+            try:
+                await asyncio.gather(*(reading for _, reading in held), return_exceptions=True)
+            finally:
+                # Also where the cancellation comes only now, while an end is awaited.
+                for span, _ in held:
+                    budget.give(span.length)
 
     async def _crc(self, span: Span) -> int:
         return await span_crc(self._bench, self._item, span.offset, span.length)
