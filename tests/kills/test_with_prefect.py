@@ -27,7 +27,7 @@ from tests.kills.town import Town
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
 
-PATIENCE = 15.0
+PATIENCE = 8.0
 """How long a command may hold on to a server that is gone before it is killed, too; one that copies ends its run."""
 
 
