@@ -16,11 +16,11 @@ SHARING = (
 )  # fmt: skip
 """Folders whose tests share a server that costs more to start than a test; elsewhere a module shares its fixtures."""
 SECONDS: dict[str, float] = {
-    "tests/e2e": 700, "tests/kills": 300, "tests/accessibility/test_page.py": 80, "tests/controlplane": 60,
-    "tests/ledger": 60, "tests/faults": 60, "tests/sandbox/conformance": 52, "tests/sandbox": 50,
-    "tests/benchmarks": 42, "tests/clients": 30,
+    "tests/e2e": 320, "tests/kills": 240, "tests/faults": 110, "tests/controlplane": 90,
+    "tests/accessibility/test_page.py": 80, "tests/benchmarks": 60, "tests/sandbox": 60,
+    "tests/sandbox/conformance": 50, "tests/ledger": 45, "tests/clients": 40,
 }  # fmt: skip
-"""Of computing, about: what takes long begins early, so that no worker is left alone with it at the end."""
+"""About, with what they wait: what takes long begins early, so that no worker is left alone with it at the end."""
 
 
 class LongestFirst(LoadScopeScheduling):

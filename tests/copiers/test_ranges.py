@@ -110,6 +110,7 @@ def test_small_containers_cost_one_request() -> None:
         assert listed(service) == service.names and service.requests == 1
 
 
+@pytest.mark.slow
 def test_a_failed_page_ends_the_whole_listing() -> None:
     """Breaks when part of a listing passes for all of it."""
     for number in range(1, 40):

@@ -119,6 +119,7 @@ class Writer:
         return self.dice.choice((b"", b"\xef\xbb\xbf")) + text.encode()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(OBJECTS, max_size=6), st.integers(), PLAIN)
 def test_both_ways_read_what_was_written(items: list[ListedObject], seed: int, marker: str) -> None:
