@@ -2,7 +2,7 @@
 
 GET    /counters         {"commercial": {"entra": .., "arm": .., "blob": ..}, "government": ..}
 POST   /counters/reset
-POST   /journal          begin to keep every request to the blob services
+POST   /journal          begin to keep every request to the blob services, and every write to ARM
 GET    /journal          [[arrived, answered (seconds since the epoch), request as fault rules see it, status], ...]
 GET    /faults           the rules in force, each with `seen` and `struck`
 POST   /faults           one rule or a list of rules, put behind those in force (fields: `faults.FaultRule`)

@@ -39,7 +39,7 @@ def intercept(cloud: str, service: Service, counters: Counters, faults: FaultBoo
         rule = faults.strike(line)
         response = await (handler(request) if rule is None else _faulty(rule, service, request, handler))
         counters.answered(response.status)
-        if service is Service.BLOB:
+        if service is Service.BLOB or (service is Service.ARM and request.method not in ("GET", "HEAD")):
             journal.note(arrived, line, response.status)
         return response
 

@@ -9,7 +9,7 @@ MOST = 500_000
 
 
 class Journal:
-    """Requests to the blob services, with the times at which each arrived and was answered."""
+    """Requests to the blob services, and writes to ARM, with the times at which each arrived and was answered."""
 
     def __init__(self) -> None:
         self._entries: deque[tuple[float, float, str, int]] | None = None
