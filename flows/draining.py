@@ -194,7 +194,7 @@ class Worker:
         self._in_hand = claim
         shard = claim.shard
         bench = self._bench
-        source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
+        source, target = bench.sides_of(shard)
         try:
             return await carry_out(claim, self._work, source, target)
         finally:

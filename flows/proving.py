@@ -43,7 +43,7 @@ async def prove(config: Path, *, level: str, share: float, seed: str) -> Outcome
 
             async def one(record: ShardRecord) -> Proved:
                 shard = record.shard
-                source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
+                source, target = bench.sides_of(shard)
                 return await prove_shard(record, work, source, target)
 
             with closing(paces):

@@ -83,6 +83,9 @@ async def run_plan(bench: Bench, plan: Plan, kind: RunKind, stages: Stages) -> O
         Unfinished: it went to its end, and objects failed, shards are not done, or the target is not what was copied.
     """
     shards = [step for step in plan.steps if isinstance(step, CopyShard)]
+    for shard in shards:
+        # A key that is missing is told before anything is written.
+        bench.sides_of(shard)
     alone(bench)
     stopped = bench.ledger.writer.resume_run(plan.id, kind, now=now())
     async with (
@@ -259,7 +262,7 @@ async def verify_all(bench: Bench, book: RunBook, stages: Stages) -> Proved:
 
     async def verify(record: ShardRecord) -> Proved:
         shard = record.shard
-        source, target = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
+        source, target = bench.sides_of(shard)
         return await stages.verify(shard.id, record, work, source, target)
 
     with closing(work.paces):

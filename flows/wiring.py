@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from mappings.errors import AskForApproval, FixTheInput
-from mappings.settings import Settings, parse_settings
+from mappings.settings import Settings, TargetKey, parse_settings
 
 if TYPE_CHECKING:
     from flows.crew import StandBy
+    from mappings.plan import CopyShard
     from tasks.clients.arm import SourceArm, TargetArm
     from tasks.clients.blobs import SourceBlobClient, TargetBlobClient
     from tasks.clients.graph import GraphReader
@@ -73,7 +74,8 @@ class Bench:
         self._replayed: dict[str, str] | None = None
         self._sessions: dict[str, Session] = {}
         self._source_blobs: dict[str, SourceBlobClient | WireSource] = {}
-        self._target_blobs: dict[str, TargetBlobClient | WireTarget] = {}
+        self._target_blobs: dict[tuple[str, str], TargetBlobClient | WireTarget] = {}
+        """By account and, where copies are under a customer-provided key, the variable that holds it."""
         self.standby: StandBy | None = None
         """Worker processes of this machine that wait for the copy to begin."""
 
@@ -183,18 +185,33 @@ class Bench:
         """Requests that the blob clients of this process have sent."""
         return sum(client.requests for client in (*self._source_blobs.values(), *self._target_blobs.values()))
 
-    def target_blobs(self, account: str) -> TargetBlobClient | WireTarget:
-        """Client of one target account."""
-        if account not in self._target_blobs:
+    def target_blobs(self, account: str, named: TargetKey | None = None) -> TargetBlobClient | WireTarget:
+        """Client of one target account; with `named` all that it writes is under that customer-provided key.
+
+        Raises:
+            FixTheInput: the key is not in the environment.
+        """
+        at = (account, named.key_env if named is not None else "")
+        if at not in self._target_blobs:
             from tasks.clients.blobs import TargetBlobClient
+            from tasks.clients.customer_keys import key_for
             from tasks.clients.wire import WireTarget
 
-            kind = WireTarget if self.settings.copy_.client == "wire" else TargetBlobClient
-            self._target_blobs[account] = kind(
-                self.target_session, account, concurrency=self.settings.copy_.most_in_flight
-            )
-            self._target_blobs[account].versions = account in self.replayed.values()
-        return self._target_blobs[account]
+            session, most = self.target_session, self.settings.copy_.most_in_flight
+            if named is not None:
+                # Keys stay with the SDK, which is slower.
+                key = key_for(named, self.environ)
+                self._target_blobs[at] = TargetBlobClient(session, account, concurrency=most, key=key)
+            else:
+                kind = WireTarget if self.settings.copy_.client == "wire" else TargetBlobClient
+                self._target_blobs[at] = kind(session, account, concurrency=most)
+            self._target_blobs[at].versions = account in self.replayed.values()
+        return self._target_blobs[at]
+
+    def sides_of(self, shard: CopyShard) -> tuple[SourceBlobClient | WireSource, TargetBlobClient | WireTarget]:
+        """Clients of the two accounts of a shard, that of the target with the key of its container."""
+        named = self.settings.copy_.target_key_of(shard.source_account, shard.container)
+        return self.source_blobs(shard.source_account), self.target_blobs(shard.target_account, named)
 
     async def __aenter__(self) -> Bench:
         return self

@@ -105,6 +105,7 @@ def decide(
     *,
     begun: bool = False,
     proof: ProofLevel = ProofLevel.L0,
+    key: str = "",
 ) -> Decision:
     """The one decision for one object.
 
@@ -114,6 +115,8 @@ def decide(
         previous: the row of the last finished manifest.
         begun: an interrupted attempt of ours had begun to write this name.
         proof: level that the object must have; a lower one in `previous` is raised without moving content.
+        key: SHA-256 (Base64) of the customer-provided key that the target's blobs have to be under. Under one, nothing
+            travels alone: headers, tier and seal cannot be set without a write of the content.
     """
     if source is None:
         return _gone(target, previous, begun)
@@ -124,8 +127,16 @@ def decide(
     if target.etag != previous.target_etag:
         why = "The target was changed by somebody else since it was copied."
         return Decision(Action.COPY, Change.DRIFTED, if_match=target.etag, reason=why)
-    if previous.outcome is Outcome.FAILED or source.blob_type is not target.blob_type:
+    failed = previous.outcome is Outcome.FAILED
+    if failed or source.blob_type is not target.blob_type or target.key_sha256 != key:
         return Decision(Action.COPY, Change.CONTENT, if_match=target.etag)
+    decision = _known(source, target, previous, proof)
+    if key and decision.parts:
+        return Decision(Action.COPY, decision.change, if_match=target.etag)
+    return decision
+
+
+def _known(source: ListedObject, target: ListedObject, previous: EvidenceRow, proof: ProofLevel) -> Decision:
     if source.etag != previous.source_etag:
         return _moved(source, target, previous)
     return _unmoved(source, target, previous, proof)

@@ -37,6 +37,8 @@ class Features:
     """Premium page blob tiers (P4 ... P80)."""
     crc64: bool = True
     """The service answers writes with `x-ms-content-crc64`."""
+    seals: bool = True
+    """Append blobs can be sealed."""
 
 
 def features_of(kind: str, sku: str, *, hierarchical: bool = False) -> Features:
@@ -73,9 +75,12 @@ def adapted(item: ListedObject, features: Features) -> Adapted:
     if tier and not _tier_fits(item.blob_type, features):
         lost.append(f"access tier {tier}: the target account has no tiers for this type of blob")
         tier = ""
+    sealed = item.sealed and features.seals
+    if item.sealed and not sealed:
+        lost.append("seal: it cannot be set under a customer-provided key")
     if item.encryption_scope:
         lost.append(f"encryption scope {item.encryption_scope}: scopes are made anew at the target")
-    return Adapted(replace(item, tags=tags, tier=tier), tuple(lost))
+    return Adapted(replace(item, tags=tags, tier=tier, sealed=sealed), tuple(lost))
 
 
 def _tier_fits(blob_type: BlobType, features: Features) -> bool:

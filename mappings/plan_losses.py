@@ -58,9 +58,10 @@ def _lines(
             f"{account}: {number(traits.COMING)} blobs are on their way out of the archive; a re-sync takes them."
         )
     if counts.get(traits.KEYED):
+        under = "those that copy.target_keys names" if copy.target_keys else "the target account's own keys"
         lines.append(
             f"{account}: {number(traits.KEYED)} blobs are under customer-provided keys; those without a key in "
-            "copy.customer_keys are left out."
+            f"copy.customer_keys are left out, and the copies of the others are under {under}."
         )
     if counts.get(traits.HELD):
         lines.append(

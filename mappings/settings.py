@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -157,7 +158,16 @@ class CustomerKey(_Part):
     account: str
     """Glob pattern on the source account; which blob a key opens is told by the key's SHA-256."""
     key_env: str
-    """Environment variable that holds the key in Base64. The copies are under the target account's own keys."""
+    """Environment variable that holds the key in Base64. Under which keys the copies are is said in `target_keys`."""
+
+
+class TargetKey(_Part):
+    """An AES-256 key that blobs of the target are written with (customer-provided key)."""
+
+    container: str
+    """Glob pattern on `account/container` of the source; the first entry that fits counts for all blobs there."""
+    key_env: str
+    """Environment variable that holds the key in Base64. It is not kept anywhere: who loses it loses the copies."""
 
 
 class Copy(_Part):
@@ -210,6 +220,8 @@ class Copy(_Part):
     govlift itself changes no tier at the source."""
     customer_keys: tuple[CustomerKey, ...] = ()
     """Keys of blobs that were written with a customer-provided key."""
+    target_keys: tuple[TargetKey, ...] = ()
+    """Keys under which the copies are; a container that none fits is under the target account's own keys."""
     exclude_containers: tuple[str, ...] = ()
     """Glob patterns on `account/container`."""
     exclude_blobs: tuple[str, ...] = ()
@@ -225,6 +237,8 @@ class Copy(_Part):
     def _argv_is_open(self) -> Copy:
         if self.mover == "azcopy" and not self.azcopy_sas_in_argv:
             raise ValueError(AZCOPY_EXPOSES)
+        if self.mover == "azcopy" and self.target_keys:
+            raise ValueError("target_keys need the mover govlift")
         return self
 
     @model_validator(mode="after")
@@ -232,6 +246,11 @@ class Copy(_Part):
         if not self.hours and (self.outside_requests_per_second or self.outside_mib_per_second):
             raise ValueError("caps outside of the hours need hours")
         return self
+
+    def target_key_of(self, account: str, container: str) -> TargetKey | None:
+        """The key under which the copies of a container of the source are; None for the target account's own."""
+        place = f"{account}/{container}"
+        return next((one for one in self.target_keys if fnmatchcase(place, one.container)), None)
 
     @property
     def most_in_flight(self) -> int:

@@ -27,12 +27,12 @@ from mappings.shards import asked_for
 from tasks.clients.blob_values import listed, policy_of
 from tasks.clients.crc64 import crc64, from_bytes
 from tasks.clients.errors import object_errors
+from tasks.clients.listing import parse_page
 from tasks.clients.patience import Patience, SpokenVersion, pause
 from tasks.clients.session import HostGuard
 
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest
-    from azure.storage.blob import BlobProperties
 
     from tasks.clients.session import Session
 
@@ -153,17 +153,24 @@ class BlobAccount:
         while True:
             items, token = await self._page(container, start, prefix, token)
             for item in items:
-                name = str(item.name)
+                name = item.name
                 if end is not None and name >= end:
                     return
                 if name >= begin:
-                    yield listed(item)
+                    yield item
             if token is None:
                 return
 
     async def _page(
         self, container: str, begin: str, prefix: str, token: str | None
-    ) -> tuple[list[BlobProperties], str | None]:
+    ) -> tuple[list[ListedObject], str | None]:
+        keys: list[str] = []
+
+        def hear(response: Any) -> None:
+            body: bytes = response.http_response.body()
+            if b"<CustomerProvidedKeySha256>" in body:
+                keys.extend(one.key_sha256 for one in parse_page(body).entries)
+
         include = ["snapshots", "metadata", *(["tags"] if self._tags_listed else [])]
         include += ["versions"] if self.versions else []
         try:
@@ -175,10 +182,13 @@ class BlobAccount:
                         name_starts_with=prefix or None,
                         start_from=begin or None,
                         results_per_page=_PAGE,
+                        raw_response_hook=hear,
                     )
                     .by_page(token)
                 )
-                items = [item async for item in await anext(pages)]
+                items = [listed(item) async for item in await anext(pages)]
+                # The SDK drops from a listing which key a blob is under.
+                items = [_keyed(*one) for one in zip(items, keys, strict=True)] if keys else items
                 return items, pages.continuation_token or None
         except ObjectError as wrong:
             if not (self._tags_listed and wrong.code.startswith("FeatureNot")):
@@ -288,6 +298,10 @@ class BlobAccount:
             return ContainerSettings(container, metadata, public, unread=(f"stored access policies: {wrong.sentence}",))
         policies = tuple(policy_of(one) for one in acl["signed_identifiers"] or ())
         return ContainerSettings(container, metadata, str(acl["public_access"] or public), policies)
+
+
+def _keyed(item: ListedObject, key: str) -> ListedObject:
+    return replace(item, customer_key=True, key_sha256=key) if key else item
 
 
 def _base64(text: str) -> bytes:

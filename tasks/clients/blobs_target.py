@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
@@ -16,6 +17,7 @@ from mappings.objects import BlobType, ContainerSettings, HttpHeaders, ListedObj
 from tasks.clients import crc64
 from tasks.clients.blob_values import listed, settings_of
 from tasks.clients.blobs_account import BlobAccount
+from tasks.clients.customer_keys import customer_key
 from tasks.clients.errors import object_errors
 
 if TYPE_CHECKING:
@@ -30,15 +32,26 @@ class TargetBlobClient:
     Args:
         session: of the target, whose tenant was proved before.
         concurrency: objects in flight.
+        key: customer-provided key, in Base64, under which all blobs are written and read; "" for the account's own.
     """
 
-    def __init__(self, session: Session, account: str, *, concurrency: int) -> None:
+    def __init__(self, session: Session, account: str, *, concurrency: int, key: str = "") -> None:
         self.account = account
+        self._cpk = customer_key(key) if key else None
         self.wire = BlobAccount(
             session, session.cloud, account, key="", concurrency=concurrency, reads_only=session.reads_only
         )
+        if self._cpk is not None:
+            self.wire.customer_keys = {self._cpk.key_hash: self._cpk}
         self._features: Features | None = None
         self._one_checksum = False
+
+    @property
+    def key(self) -> str:
+        return self._cpk.key_hash if self._cpk is not None else ""
+
+    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        return await self.wire.unlocked(container, item)
 
     @property
     def versions(self) -> bool:
@@ -73,10 +86,11 @@ class TargetBlobClient:
                 kind, sku = str(said.get("account_kind") or ""), str(said.get("sku_name") or "")
                 hierarchical = bool(said.get("is_hns_enabled"))
                 self._features = features_of(kind, sku, hierarchical=hierarchical) if kind else Features()
+            if self._cpk is not None:
+                # Append Blob Seal takes no key, and a write without the key of a blob is refused.
+                self._features = replace(self._features, seals=False)
         if self._features.tags and not self.wire.tags_listed:
-            self._features = Features(
-                tags=False, tiers=self._features.tiers, page_tiers=self._features.page_tiers, crc64=self._features.crc64
-            )
+            self._features = replace(self._features, tags=False)
         return self._features
 
     # --- containers ---
@@ -130,7 +144,7 @@ class TargetBlobClient:
     async def head(self, container: str, name: str) -> ListedObject | None:
         try:
             with self._errors("look at", container, name):
-                found = await self.wire.blob(container, name).get_blob_properties()
+                found = await self.wire.blob(container, name).get_blob_properties(cpk=self._cpk)
         except ObjectGone:
             return None
         return listed(found)
@@ -150,6 +164,7 @@ class TargetBlobClient:
                         data,
                         length=len(data),
                         overwrite=if_match is not None,
+                        cpk=self._cpk,
                         **_beside(item, {} if label_checks else _checksum(data, crc)),
                         **_condition(if_match),
                     )
@@ -170,6 +185,7 @@ class TargetBlobClient:
                     include_source_blob_properties=False,
                     source_etag=item.etag,
                     source_match_condition=MatchConditions.IfNotModified,
+                    cpk=self._cpk,
                     **_beside(item, more),
                     **_condition(if_match),
                 )
@@ -181,7 +197,7 @@ class TargetBlobClient:
         with self._errors("write a block of", container, name):
             return _written(
                 await self.wire.blob(container, name).stage_block(
-                    block_id, data, length=len(data), headers=_checksum(data, crc)
+                    block_id, data, length=len(data), headers=_checksum(data, crc), cpk=self._cpk
                 )
             )
 
@@ -193,7 +209,7 @@ class TargetBlobClient:
         with self._errors("pull a block of", container, name, copy_source=True, source_condition=True):
             return _written(
                 await self.wire.blob(container, name).stage_block_from_url(
-                    block_id, url, source_offset=offset, source_length=length, headers=pin
+                    block_id, url, source_offset=offset, source_length=length, headers=pin, cpk=self._cpk
                 )
             )
 
@@ -212,7 +228,10 @@ class TargetBlobClient:
     ) -> Written:
         with self._errors("commit", container, item.name, target_condition=True):
             said = await self.wire.blob(container, item.name).commit_block_list(
-                [BlobBlock(block_id=block) for block in block_ids], **_beside(item, {}), **_condition(if_match)
+                [BlobBlock(block_id=block) for block in block_ids],
+                cpk=self._cpk,
+                **_beside(item, {}),
+                **_condition(if_match),
             )
         # The CRC64 of this answer is that of the block list, not of the blob.
         return _written(said | {"content_crc64": None})
@@ -223,10 +242,16 @@ class TargetBlobClient:
         client = self.wire.blob(container, item.name)
         with self._errors("create", container, item.name, target_condition=True):
             if item.blob_type is BlobType.APPEND:
-                return _written(await client.create_append_blob(**_beside(item, {}), **_condition(if_match)))
+                return _written(
+                    await client.create_append_blob(cpk=self._cpk, **_beside(item, {}), **_condition(if_match))
+                )
             return _written(
                 await client.create_page_blob(
-                    item.size, sequence_number=item.sequence_number, **_beside(item, {}), **_condition(if_match)
+                    item.size,
+                    sequence_number=item.sequence_number,
+                    cpk=self._cpk,
+                    **_beside(item, {}),
+                    **_condition(if_match),
                 )
             )
 
@@ -234,7 +259,7 @@ class TargetBlobClient:
         with self._errors("append to", container, name, target_condition=True):
             return _written(
                 await self.wire.blob(container, name).append_block(
-                    data, length=len(data), appendpos_condition=position, headers=_checksum(data, crc)
+                    data, length=len(data), appendpos_condition=position, headers=_checksum(data, crc), cpk=self._cpk
                 )
             )
 
@@ -250,6 +275,7 @@ class TargetBlobClient:
                     source_offset=offset,
                     source_length=length,
                     appendpos_condition=offset,
+                    cpk=self._cpk,
                     source_etag=source_etag,
                     source_match_condition=MatchConditions.IfNotModified,
                 )
@@ -260,7 +286,9 @@ class TargetBlobClient:
     ) -> Written:
         with self._errors("write pages of", container, name):
             return _written(
-                await self.wire.blob(container, name).upload_page(data, offset, len(data), headers=_checksum(data, crc))
+                await self.wire.blob(container, name).upload_page(
+                    data, offset, len(data), headers=_checksum(data, crc), cpk=self._cpk
+                )
             )
 
     async def put_pages_from_url(
@@ -273,6 +301,7 @@ class TargetBlobClient:
                     offset,
                     length,
                     offset,
+                    cpk=self._cpk,
                     source_etag=source_etag,
                     source_match_condition=MatchConditions.IfNotModified,
                 )
@@ -286,7 +315,7 @@ class TargetBlobClient:
 
     async def snapshot(self, container: str, name: str, *, if_match: str) -> tuple[str, Written]:
         with self._errors("take a snapshot of", container, name, target_condition=True):
-            said = await self.wire.blob(container, name).create_snapshot(**_condition(if_match))
+            said = await self.wire.blob(container, name).create_snapshot(cpk=self._cpk, **_condition(if_match))
         return str(said["snapshot"]), _written(said)
 
     async def set_headers(self, container: str, name: str, headers: HttpHeaders, *, if_match: str) -> Written:
@@ -298,7 +327,9 @@ class TargetBlobClient:
     async def set_metadata(self, container: str, name: str, metadata: Mapping[str, str], *, if_match: str) -> Written:
         with self._errors("set the metadata of", container, name, target_condition=True):
             return _written(
-                await self.wire.blob(container, name).set_blob_metadata(dict(metadata), **_condition(if_match))
+                await self.wire.blob(container, name).set_blob_metadata(
+                    dict(metadata), cpk=self._cpk, **_condition(if_match)
+                )
             )
 
     async def set_tags(self, container: str, name: str, tags: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from azure.storage.blob import CustomerProvidedEncryptionKey
 
 from mappings.errors import FixTheInput
-from mappings.settings import CustomerKey
+from mappings.settings import CustomerKey, TargetKey
 
 
 def customer_key(text: str) -> CustomerProvidedEncryptionKey:
@@ -38,18 +38,26 @@ def keys_for(account: str, named: Sequence[CustomerKey], environ: Mapping[str, s
     Raises:
         FixTheInput: one is missing there, or is no key.
     """
-    found = []
-    for one in named:
-        if not fnmatchcase(account, one.account):
-            continue
-        text = environ.get(one.key_env, "").strip()
-        try:
-            customer_key(text)
-        except ValueError:
-            what = "is no AES-256 key in Base64" if text else "is not set"
-            raise FixTheInput(
-                f"The environment variable {one.key_env}, named in copy.customer_keys for {account}, {what}.",
-                next_step=f"Set {one.key_env} to the key in Base64 (44 characters), or take the entry out.",
-            ) from None
-        found.append(text)
-    return found
+    return [
+        _at_hand(one.key_env, f"copy.customer_keys for {account}", environ)
+        for one in named
+        if fnmatchcase(account, one.account)
+    ]
+
+
+def key_for(one: TargetKey, environ: Mapping[str, str]) -> str:
+    """The key of a container of the target, from the environment. Raises FixTheInput as `keys_for`."""
+    return _at_hand(one.key_env, f"copy.target_keys for {one.container}", environ)
+
+
+def _at_hand(variable: str, named: str, environ: Mapping[str, str]) -> str:
+    text = environ.get(variable, "").strip()
+    try:
+        customer_key(text)
+    except ValueError:
+        what = "is no AES-256 key in Base64" if text else "is not set"
+        raise FixTheInput(
+            f"The environment variable {variable}, named in {named}, {what}.",
+            next_step=f"Set {variable} to the key in Base64 (44 characters), or take the entry out.",
+        ) from None
+    return text

@@ -156,6 +156,18 @@ class TargetBlobs(Protocol):
     """Whether the account keeps previous versions, and `objects` lists them; set where history is replayed."""
 
     @property
+    def key(self) -> str:
+        """SHA-256 (Base64) of the customer-provided key that all writes are under; "" for the account's own keys.
+
+        Under a key, `set_headers`, `set_tier` and `seal` are refused by the service: they take none.
+        """
+        ...
+
+    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        """As `SourceBlobs.unlocked`."""
+        ...
+
+    @property
     def requests(self) -> int:
         """Requests sent to the account so far, retries included."""
         ...

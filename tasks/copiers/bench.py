@@ -63,7 +63,16 @@ class Bench:
     async def at_target(self, name: str, snapshot: str = "") -> ListedObject | None:
         """The object as the target lists it now, tags and tier included."""
         await self.spend()
-        return await _one(self.target.objects(self.container, begin=name, end=name + "\0"), ObjectKey(name, snapshot))
+        listing = self.target.objects(self.container, begin=name, end=name + "\0")
+        found = await _one(listing, ObjectKey(name, snapshot))
+        return found if found is None else await self.whole(found)
+
+    async def whole(self, there: ListedObject) -> ListedObject:
+        """`there`, of the target, with its metadata: no listing tells that of blobs under a customer-provided key."""
+        if not (there.customer_key and there.key_sha256 == self.rules.target_key):
+            return there
+        await self.spend()
+        return await self.target.unlocked(self.container, there)
 
 
 async def _one(listing: AsyncIterator[ListedObject], key: ObjectKey) -> ListedObject | None:

@@ -71,7 +71,7 @@ async def copy_shard(
         source=source,
         target=target,
         container=shard.container,
-        rules=replace(rules, keys=source.keys) if source.keys else rules,
+        rules=replace(rules, keys=source.keys, target_key=target.key) if source.keys or target.key else rules,
         routes=routes,
         progress=progress,
         features=await target.features(),

@@ -20,6 +20,7 @@ from tasks.copiers import rows
 from tasks.copiers.bench import Bench
 from tasks.copiers.delivery import Delivery, LeftOut
 from tasks.copiers.march import Family
+from tasks.copiers.plain import unchanged
 from tasks.copiers.proving import compare
 from tasks.copiers.settle import apply, deliver, settle
 
@@ -107,9 +108,14 @@ async def settle_family(family: Family, bench: Bench, *, begun: bool) -> list[Ev
     """Rows of one name, in key order: one for each listed entry, and those that report deletions and extras."""
     sides = _sides(family)
     if sides.base is not None and sides.base.customer_key and not bench.rules.left_out(sides.base):
-        stands = _unmoved(sides)
-        if stands is not None and (stands.proof or 0) >= bench.rules.proof and not sides.earlier:
-            return [rows.kept(stands), *_reported(sides, begun)]
+        there, row = sides.target_base, sides.row
+        if (
+            there is not None
+            and row is not None
+            and not sides.earlier
+            and unchanged(sides.base, there, row, bench.rules)
+        ):
+            return [rows.kept(row), *_reported(sides, begun)]
         try:
             await bench.spend()
             sides.base = await bench.source.unlocked(bench.container, sides.base)
@@ -228,8 +234,9 @@ async def _base_again(bench: Bench, sides: _Sides) -> EvidenceRow:
         wanted = adapted(base, bench.features).item
         try:
             there = await bench.at_target(base.name)
-            if there is not None and there.etag == held.etag:
-                etag = await apply(bench, wanted, there.etag, differing(wanted, there))
+            parts = differing(wanted, there) if there is not None else ()
+            if there is not None and there.etag == held.etag and not (parts and bench.rules.target_key):
+                etag = await apply(bench, wanted, there.etag, parts)
                 return replace(_same_generation(held, wanted), target_etag=etag, change=_change_of_base(sides, bench))
         except ObjectError as wrong:
             return rows.failed(base, sides.row, wrong, _change_of_base(sides, bench), held.etag)
@@ -240,7 +247,8 @@ async def _base_again(bench: Bench, sides: _Sides) -> EvidenceRow:
 def _change_of_base(sides: _Sides, bench: Bench) -> Change:
     """What the base blob's row says when it is written again because history went through its name."""
     assert sides.base is not None
-    change = decide(adapted(sides.base, bench.features).item, sides.target_base, sides.row).change
+    wanted = adapted(sides.base, bench.features).item
+    change = decide(wanted, sides.target_base, sides.row, key=bench.rules.target_key).change
     return change if change in (Change.NEW, Change.DRIFTED) else Change.CONTENT
 
 
@@ -258,12 +266,14 @@ async def _bring_history(
         why = f"Its base blob is left out: {reason}"
         return [rows.excluded(one, sides.rows.get((one.snapshot, one.key.version)), why) for one in missing], False
     first, wrote = True, False
-    for one in missing:
-        known = sides.rows.get((one.snapshot, one.key.version))
+    for listed in missing:
+        one, known = listed, sides.rows.get((listed.snapshot, listed.key.version))
         if reason := _left_out(bench, one):
             found.append(rows.excluded(one, known, reason))
             continue
         try:
+            if one.customer_key:
+                one = await bench.source.unlocked(bench.container, one)
             if (row := _is_held(sides, one) or await _adopt(bench, one, sides, begun)) is None:
                 if first:
                     await _clear_the_way(bench, sides, begun)
@@ -306,7 +316,9 @@ async def _adopt(bench: Bench, item: ListedObject, sides: _Sides, begun: bool) -
     candidates = sides.target_snapshots if item.snapshot else sides.target_versions
     claimed = sides.snapshots if item.snapshot else sides.versions
     for time, there in candidates.items():
-        if time in claimed or there.size != wanted.size or dict(there.metadata) != dict(wanted.metadata):
+        if time in claimed or there.size != wanted.size or there.key_sha256 != bench.rules.target_key:
+            continue
+        if dict((await bench.whole(there)).metadata) != dict(wanted.metadata):
             continue
         if (proof := await compare(bench, wanted, there)) is not None:
             claimed.add(time)

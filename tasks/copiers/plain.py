@@ -24,7 +24,7 @@ from tasks.copiers.bench import Bench
 from tasks.copiers.march import Family
 from tasks.copiers.proving import differ
 from tasks.copiers.reading import joined
-from tasks.copiers.rules import READ_AHEAD, reads
+from tasks.copiers.rules import READ_AHEAD, CopyRules, reads
 from tasks.copiers.settle import deliver
 
 
@@ -109,12 +109,12 @@ class Plain:
             return Job(family)
         if reason := bench.rules.left_out(item):
             return [rows.excluded(item, row, reason)]
-        if there is not None and row is not None and unchanged(item, there, row, bench.rules.proof):
+        if there is not None and row is not None and unchanged(item, there, row, bench.rules):
             return [rows.kept(row)]
         wanted = fitting(item, bench.features)
         if wanted is None:
             return Job(family)
-        decision = decide(wanted, there, row, proof=bench.rules.proof)
+        decision = decide(wanted, there, row, proof=bench.rules.proof, key=bench.rules.target_key)
         if decision.action is not Action.COPY or item.size > self._largest:
             return Job(family)
         return Job(family, wanted, decision.if_match, decision.change)
@@ -250,7 +250,7 @@ def fitting(item: ListedObject, features: Features) -> ListedObject | None:
     return item
 
 
-def unchanged(item: ListedObject, there: ListedObject, row: EvidenceRow, proof: ProofLevel) -> bool:
+def unchanged(item: ListedObject, there: ListedObject, row: EvidenceRow, rules: CopyRules) -> bool:
     """Whether `decide` would keep it, told by the cheapest facts first; False means that `decide` has to say.
 
     A source ETag that has not moved says that content, headers and metadata are those of the row, so their digests are
@@ -261,7 +261,8 @@ def unchanged(item: ListedObject, there: ListedObject, row: EvidenceRow, proof: 
         and there.etag == row.target_etag
         and row.outcome is not Outcome.FAILED
         and row.proof is not None
-        and row.proof >= proof
+        and row.proof >= rules.proof
+        and there.key_sha256 == rules.target_key
         and item.blob_type is there.blob_type
         and item.tags == there.tags
         and (item.tier_inferred or not item.tier or (item.tier == there.tier and not there.tier_inferred))

@@ -122,7 +122,7 @@ class PrintMaker:
         if not (there.is_base and row.is_base):
             return False
         wanted = fitting(item, self._features)
-        return wanted is not None and unchanged(wanted, there, row, self._rules.proof)
+        return wanted is not None and unchanged(wanted, there, row, self._rules)
 
     async def _settled(self, family: Family) -> bool:
         try:

@@ -78,8 +78,12 @@ async def source_sum(bench: Bench, item: ListedObject) -> Sum:
 
 async def target_sum(bench: Bench, item: ListedObject, etag: str) -> Sum:
     """Checksums of that generation at the target, read back."""
-    # Snapshots and previous versions are written to the base blob, too, and are proved before they become history.
-    at_target = replace(item, etag=etag, snapshot="", version_id="", previous=False)
+    # `item` is the source's, and so is the key that it may be under. Snapshots and previous versions are written to the
+    # base blob, too, and are proved before they become history.
+    key = bench.rules.target_key
+    at_target = replace(
+        item, etag=etag, snapshot="", version_id="", previous=False, customer_key=bool(key), key_sha256=key
+    )
     found = await sum_of(bench.target.read(bench.container, at_target), item.size, bench.pace, bench.budget)
     if found.size != item.size:
         raise Corrupted(f'The target holds {found.size} bytes of "{item.name}", the source {item.size}.')

@@ -47,6 +47,8 @@ class CopyRules:
     exclude_blobs: tuple[str, ...] = ()
     keys: frozenset[str] = frozenset()
     """SHA-256 (Base64) of the customer-provided keys that the source's client has."""
+    target_key: str = ""
+    """SHA-256 (Base64) of the customer-provided key that the target's client writes with; "" for the account's own."""
     rearchive: bool = False
     """Whether what was archived at the source is archived at the target again, once it is copied and proved."""
     chosen: Test | None = None

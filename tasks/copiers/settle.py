@@ -37,7 +37,7 @@ async def settle(
     if reason := bench.rules.left_out(source):
         return rows.excluded(source, previous, reason)
     wanted = adapted(source, bench.features).item
-    decision = decide(wanted, target, previous, begun=begun, proof=bench.rules.proof)
+    decision = decide(wanted, target, previous, begun=begun, proof=bench.rules.proof, key=bench.rules.target_key)
     if begun and target is not None and goes_on(bench.journal, source, target.etag):
         return await deliver(bench, source, target.etag, previous, decision.change, begun=begun)
     try:
@@ -134,13 +134,17 @@ async def _left_behind(bench: Bench, delivery: Delivery) -> str:
 async def _adopt(
     bench: Bench, source: ListedObject, target: ListedObject, previous: EvidenceRow | None, begun: bool
 ) -> EvidenceRow:
-    item = adapted(source, bench.features).item
+    item, key = adapted(source, bench.features).item, bench.rules.target_key
+    target = await bench.whole(target)
     proof = await compare(bench, item, target)
     if proof is None:
         if begun or bench.rules.overwrite_unknown:
             return await deliver(bench, source, target.etag, previous, Change.NEW, begun=begun)
         return rows.failed(source, previous, NOT_OURS, Change.NEW)
     parts = differing(item, target)
+    if target.key_sha256 != key or (key and parts):
+        # Equal in content, so nothing is lost when it is written again, under the key and with all that belongs to it.
+        return await deliver(bench, source, target.etag, previous, Change.NEW)
     if parts:
         bench.begin(item.name)
     etag = await apply(bench, item, target.etag, parts)

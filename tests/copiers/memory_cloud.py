@@ -250,6 +250,10 @@ class MemoryTarget:
         self.refuse_pull: Callable[[str], bool] = lambda name: False
 
     requests = 0
+    key = ""
+
+    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        return item
 
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         return None

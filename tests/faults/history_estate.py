@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.sandbox.tiny_estate import SOURCE, key_of
 
 CUSTOMER_KEY = base64.b64encode(b"0123456789abcdef" * 2).decode()
 OTHER_KEY = base64.b64encode(b"fedcba9876543210" * 2).decode()
+TARGET_KEY = base64.b64encode(b"of the new place" * 2).decode()
+MIB = 1024 * 1024
 _TYPE = "Microsoft.Storage/storageAccounts"
 ACCOUNT_ID = f"/subscriptions/{SOURCE}/resourceGroups/rg-app/providers/{_TYPE}/keptsource"
 LIFECYCLE = {
@@ -60,6 +63,27 @@ SECRET = ContainerSpec(
         BlobSpec("unknown", _text("other"), customer_key=OTHER_KEY),
     ),
 )
+KEYED = ContainerSpec(
+    "keyed",
+    blobs=(
+        BlobSpec("appended", lambda: b"line\n" * 900, "AppendBlob", block_size=1500, customer_key=CUSTOMER_KEY),
+        BlobSpec(
+            "history", _text("now"), history=(_text("v1"),), earlier=(_text("frozen"),), customer_key=CUSTOMER_KEY,
+            metadata={"who": "clerk"},
+        ),
+        BlobSpec("in blocks", lambda: random.Random("blocks").randbytes(5 * MIB), block_size=MIB,
+                 customer_key=CUSTOMER_KEY),
+        BlobSpec("other", _text("under another key"), customer_key=OTHER_KEY),
+        BlobSpec("pages", lambda: bytes(4096) + random.Random("pages").randbytes(MIB) + bytes(MIB), "PageBlob",
+                 customer_key=CUSTOMER_KEY),
+        # Under the account's key: these are pulled.
+        BlobSpec("open/blocks", lambda: random.Random("open").randbytes(5 * MIB), block_size=MIB),
+        BlobSpec("open/log", lambda: b"line\n" * 900, "AppendBlob", block_size=1500, sealed=True),
+        BlobSpec("open/pages", lambda: random.Random("pages").randbytes(MIB) + bytes(MIB), "PageBlob"),
+        BlobSpec("open/plain", _text("for all"), headers={"content_type": "text/plain"}, metadata={"n": "1"},
+                 tags={"shelf": "2"}, tier="Cool", earlier=(_text("for some"),)),
+    ),
+)  # fmt: skip
 VAULT = ContainerSpec(
     "vault",
     blobs=(BlobSpec("evidence.pdf", _text("sealed")),),
@@ -86,13 +110,31 @@ LAKE = ContainerSpec(
 )
 
 
-def _child(path: str, **properties: Any) -> dict[str, Any]:
+def _child(account_id: str, path: str, **properties: Any) -> dict[str, Any]:
     kind = f"{_TYPE}/{path.partition('/')[0]}"
-    return {"id": f"{ACCOUNT_ID}/{path}", "name": "default", "type": kind, "properties": properties}
+    return {"id": f"{account_id}/{path}", "name": "default", "type": kind, "properties": properties}
 
 
 def _on(days: int) -> dict[str, Any]:
     return {"enabled": True, "days": days}
+
+
+def settings_of(account_id: str) -> tuple[dict[str, Any], ...]:
+    """ARM bodies of what an account carries besides containers: the settings of its blob service, its lifecycle."""
+    return (
+        _child(
+            account_id,
+            "blobServices/default",
+            isVersioningEnabled=True,
+            deleteRetentionPolicy=_on(14),
+            containerDeleteRetentionPolicy=_on(7),
+            changeFeed={"enabled": True, "retentionInDays": 30},
+            lastAccessTimeTrackingPolicy={"enable": True},
+            defaultServiceVersion="2021-12-02",
+            cors={"corsRules": CORS},
+        ),
+        _child(account_id, "managementPolicies/default", policy=LIFECYCLE),
+    )
 
 
 _RESOURCES = (
@@ -106,17 +148,7 @@ _RESOURCES = (
         "tags": {},
         "properties": {"provisioningState": "Succeeded"},
     },
-    _child(
-        "blobServices/default",
-        isVersioningEnabled=True,
-        deleteRetentionPolicy=_on(14),
-        containerDeleteRetentionPolicy=_on(7),
-        changeFeed={"enabled": True, "retentionInDays": 30},
-        lastAccessTimeTrackingPolicy={"enable": True},
-        defaultServiceVersion="2021-12-02",
-        cors={"corsRules": CORS},
-    ),
-    _child("managementPolicies/default", policy=LIFECYCLE),
+    *settings_of(ACCOUNT_ID),
 )
 ESTATE = replace(
     TINY,
@@ -129,7 +161,7 @@ ESTATE = replace(
             AccountSpec(
                 "keptsource",
                 key_of("keptsource"),
-                containers=(FILES, SECRET, VAULT),
+                containers=(FILES, SECRET, KEYED, VAULT),
                 versioning=True,
                 scopes=("hr", "finance"),
                 static_website={"index_document": "index.html", "error_document404_path": "404.html"},

@@ -25,6 +25,7 @@ S = ListedObject(
     headers=HttpHeaders("text/plain", content_md5=b"m" * 16), metadata={"a": "1"}, tags={"t": "1"}, tier="Cool",
 )  # fmt: skip
 T = replace(S, etag='"t1"')
+UNDER = replace(T, customer_key=True, key_sha256="k", metadata={})
 ROW = EvidenceRow(
     "x", "", "BlockBlob", 10, '"s1"', T0, Outcome.COPIED, Change.NEW, None, ProofLevel.L2, target_etag='"t1"',
     source_crc64="AAA=", target_crc64="AAA=", tier="Cool", headers_digest=headers_digest(S.headers),
@@ -54,6 +55,13 @@ MOVED = replace(S, etag='"s2"')
         (S, replace(T, tags={}), ROW, {}, Action.APPLY, Change.DRIFTED, (Part.TAGS,), '"t1"'),
         (S, replace(T, tier="Hot"), ROW, {}, Action.APPLY, Change.DRIFTED, (Part.TIER,), '"t1"'),
         (S, T, ROW, {"proof": ProofLevel.L3}, Action.PROVE, Change.SAME, (), '"t1"'),
+        # under a customer-provided key: nothing travels alone, and what is under another one is written anew
+        (S, UNDER, ROW, {"key": "k"}, Action.KEEP, Change.SAME, (), None),
+        (S, T, ROW, {"key": "k"}, Action.COPY, Change.CONTENT, (), '"t1"'),
+        (S, UNDER, ROW, {"key": "other"}, Action.COPY, Change.CONTENT, (), '"t1"'),
+        (S, UNDER, ROW, {}, Action.COPY, Change.CONTENT, (), '"t1"'),
+        (replace(S, tags={"a": "2"}), UNDER, ROW, {"key": "k"}, Action.COPY, Change.TAGS, (), '"t1"'),
+        (S, UNDER, ROW, {"key": "k", "proof": ProofLevel.L3}, Action.PROVE, Change.SAME, (), '"t1"'),
         # after a failure
         (S, T, replace(ROW, outcome=Outcome.FAILED), {}, Action.COPY, Change.CONTENT, (), '"t1"'),
         (S, None, replace(ROW, outcome=Outcome.FAILED, target_etag=""), {}, Action.COPY, Change.NEW, (), None),

@@ -19,7 +19,7 @@ from mappings.model import ContainerSurvey
 from mappings.plan import CreateStorageAccount
 from mappings.plan_losses import counted_losses
 from mappings.planning import explain, extend_plan, make_plan, plan_from_json, plan_to_json
-from mappings.settings import Copy
+from mappings.settings import Copy, TargetKey
 from tests.ledger.build import NOW, account, assessment, settings, survey, verdict
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +55,17 @@ def test_the_plan_counts_what_this_estate_loses() -> None:
         counted_losses([SURVEY], details, Copy(versions="current"))
     )
     assert counted_losses([ContainerSurvey("county", "files", 10, 100)], {}, Copy()) == ()
+
+
+def test_the_plan_says_under_which_keys_the_copies_are() -> None:
+    """Breaks when who had a key of their own is not told, before the start, that the copies are under the account's."""
+
+    def told(copy: Copy) -> str:
+        return "\n".join(counted_losses([SURVEY], {}, copy))
+
+    assert "are under the target account's own keys" in told(Copy())
+    named = Copy(target_keys=(TargetKey(container="county/*", key_env="KEY"),))
+    assert "are under those that copy.target_keys names" in told(named)
 
 
 def test_archived_blobs_come_with_hours_bytes_and_commands() -> None:

@@ -12,6 +12,7 @@ from tasks.clients.wire.caller import Caller
 
 if TYPE_CHECKING:
     from mappings.clouds import Cloud
+    from mappings.objects import ListedObject
     from tasks.clients.wire.auth import Signer
 
 D = TypeVar("D", SourceBlobClient, TargetBlobClient)
@@ -47,6 +48,10 @@ class Side(Generic[D]):
     @versions.setter
     def versions(self, listed: bool) -> None:
         self.blobs.versions = listed
+
+    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        # Keys stay with the SDK.
+        return await self._desk.unlocked(container, item)
 
     def listen(self, throttled: Callable[[float | None], None]) -> None:
         self.wire.throttled = throttled

@@ -51,9 +51,6 @@ class WireSource(Side[SourceBlobClient]):
     def give_keys(self, keys: Iterable[str]) -> None:
         self._desk.give_keys(keys)
 
-    async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
-        return await self._desk.unlocked(container, item)
-
     def containers(self) -> AsyncIterator[str]:
         return self._desk.containers()
 

@@ -63,6 +63,10 @@ class WireTarget(Side[TargetBlobClient]):
         self._one_checksum = False
         self._features: Features | None = None
 
+    @property
+    def key(self) -> str:
+        return self._desk.key
+
     async def features(self) -> Features:
         if self._features is None:
             self._features = await self._ask_features()
