@@ -11,8 +11,9 @@ import pytest
 from azure.storage.blob.aio import BlobServiceClient
 
 from mappings.clouds import COMMERCIAL
+from mappings.route_estimate import SAS_LIFE, SAS_SKEW
 from tasks.clients.blobs import SourceBlobClient
-from tasks.clients.sas import KEY_LIFE, LEAST_LEFT, LIFE, SKEW, SasMint
+from tasks.clients.sas import KEY_LIFE, LEAST_LEFT, SasMint
 from tests.conftest import RunningSandbox
 from tests.faults.conftest import sign_in
 
@@ -44,7 +45,7 @@ async def test_a_token_is_good_for_half_an_hour_whenever_it_is_given_out() -> No
             assert at_hand in (None, token) and mint.at_hand("c") == token
             said = told(token)
             assert time_of(said["se"]) - moment >= LEAST_LEFT
-            assert time_of(said["st"]) <= moment - SKEW
+            assert time_of(said["st"]) <= moment - SAS_SKEW
             assert (set(said["sp"]), said["spr"], said["sr"]) == (set("rl"), "https", "c")
             given.append(token)
         assert len(set(given)) == 7, "one for each three hours and a half of a day"
@@ -71,7 +72,7 @@ async def test_the_key_behind_the_tokens_is_renewed_before_it_runs_out(copies: R
             if (key := time_of(said["ske"])) not in keys:
                 keys.append(key)
         assert client.requests == len(keys) == 4
-        assert LIFE < KEY_LIFE
+        assert SAS_LIFE < KEY_LIFE
     finally:
         await client.aclose()
         await session.aclose()

@@ -62,7 +62,7 @@ async def test_a_worker_tells_what_fails_in_the_shard_in_hand(tmp_path: Path, mo
     config.write_text(GOOD, encoding="utf-8")
     bench: Any = Bench(config)
     run = bench.ledger.writer.begin_run(RunKind.MIGRATE, now=NOW)
-    bench.source_blobs = bench.target_blobs = lambda account: None
+    bench.source_blobs = bench.target_blobs = lambda *_: None
     worker = Worker(bench, run, 1)
     seen: list[WorkerRecord] = []
 

@@ -102,7 +102,7 @@ def at(lines: Sequence[str], pattern: str) -> list[int]:
 def writes(customer: Customer) -> list[str]:
     """Every write to the target that succeeded, in the order of the answers."""
     told = customer.control("/journal")
-    return [line for _, line, status in told if line.startswith("government ") and 200 <= status < 300]
+    return [line for _, _, line, status in told if line.startswith("government ") and 200 <= status < 300]
 
 
 POLICIES = r"government arm (PUT|POST) .*/(managementPolicies|immutabilityPolicies|setLegalHold)\b"

@@ -20,7 +20,7 @@ from tests.kills.town import Town
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
-NUMBER = 800_000
+NUMBER = 850_000
 SLOW = {"match": "government blob PUT", "delay": 0.5}
 
 
