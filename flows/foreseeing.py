@@ -96,7 +96,7 @@ async def _look_at_all(bench: Bench, found: Foreseen, progress: Progress) -> Non
 
     async def one(shard: CopyShard) -> None:
         async with gate:
-            sides = bench.source_blobs(shard.source_account), bench.target_blobs(shard.target_account)
+            sides = bench.sides_of(shard)
             try:
                 ahead = await foresee_shard(shard, bench.folder, bench.ledger.reader, rules, found.plan.filters, *sides)
             except ObjectError as wrong:

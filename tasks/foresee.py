@@ -86,7 +86,7 @@ class _Eyes:
 
     @classmethod
     async def of(cls, rules: CopyRules, source: SourceBlobs, target: TargetBlobs) -> _Eyes:
-        rules = replace(rules, keys=source.keys) if source.keys else rules
+        rules = replace(rules, keys=source.keys, target_key=target.key)
         return cls(refusing(rules, await target.features(), (source.versions, target.versions)))
 
     async def see(self, family: Family) -> None:
