@@ -17,6 +17,7 @@ from sandbox.storage.call import Call, reply, xml_reply
 from sandbox.storage.checksums import check_arrived, check_body
 from sandbox.storage.conditions import check_tags
 from sandbox.storage.content import Content
+from sandbox.storage.customer_keys import given_key
 from sandbox.storage.errors import AzureError, bad_header, bad_query, missing_header
 from sandbox.storage.markup import element, parsed
 from sandbox.storage.model import APPEND, BLOCK, PAGE, Blob
@@ -169,6 +170,7 @@ def _stage(call: Call, content: Content, answer: dict[str, str]) -> web.Response
         raise AzureError("InvalidBlobOrBlock")
     if len(blob.staged) >= MAX_STAGED and block_id not in blob.staged:
         raise AzureError("BlockCountExceedsLimit")
+    content.key_sha256 = given_key(call)
     blob.staged[block_id] = content
     return reply(201, {**answer, "x-ms-request-server-encrypted": "true"})
 
@@ -196,7 +198,10 @@ def put_block_list(service: BlobService, call: Call) -> web.Response:
     if held is not None and held.type != BLOCK:
         raise AzureError("InvalidBlobType")
     old = may_replace(call)
-    blocks = _chosen(wanted, held)
+    blocks, key = _chosen(wanted, held), given_key(call)
+    if held is not None and any(held.staged.get(name) is block and block.key_sha256 != key for name, block in blocks):
+        # Not said in the reference, which has one key for the whole of a blob.
+        raise AzureError("BlobCustomerSpecifiedEncryptionMismatch")
     fresh = Blob(call.blob_name, BLOCK, call.now)
     for _, block in blocks:
         fresh.content.extend(block)

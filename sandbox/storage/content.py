@@ -19,13 +19,15 @@ _ZEROS = bytes(1 << 20)
 class Content:
     """A sequence of bytes. Grows only at its end (`append`); `copy` and `cut` share the segments."""
 
-    __slots__ = ("_ends", "_md5", "segments", "size")
+    __slots__ = ("_ends", "_md5", "key_sha256", "segments", "size")
 
     def __init__(self, segments: Iterable[Segment] = ()) -> None:
         self.segments: list[Segment] = []
         self._ends: list[int] = []
         self.size = 0
         self._md5: bytes | None = None
+        self.key_sha256 = ""
+        """Of a staged block: Base64 SHA-256 of the customer-provided key that it came with."""
         for segment in segments:
             self.append(segment)
 

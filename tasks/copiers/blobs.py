@@ -67,7 +67,7 @@ async def _pull_block_blob(bench: Bench, item: ListedObject, if_match: str | Non
 
 async def _pull_in_blocks(bench: Bench, item: ListedObject, if_match: str | None) -> Landed:
     step = bench.rules.pulled_block(item.size)
-    sums, names = Sums(item.size), BlockNames(item, step)
+    sums, names = Sums(item.size), BlockNames(item, step, bench.rules.target_key)
     known = {part.block: part for part in bench.journal.parts(item) if part.block}
     there: Mapping[str, int] = {}
     if known:
@@ -123,7 +123,8 @@ async def _stream_block_blob(bench: Bench, item: ListedObject, if_match: str | N
 
 async def _stream_in_blocks(bench: Bench, item: ListedObject, if_match: str | None) -> Landed:
     step = bench.rules.stream_block(item.size)
-    sums, names = Sums(item.size, hashes=bench.rules.proof is ProofLevel.L3), BlockNames(item, step)
+    sums = Sums(item.size, hashes=bench.rules.proof is ProofLevel.L3)
+    names = BlockNames(item, step, bench.rules.target_key)
     await bench.spend()
     staged = names.staged(await bench.target.staged_blocks(bench.container, item.name))
 
@@ -163,10 +164,11 @@ class BlockNames:
     Args:
         item: the pinned generation.
         step: bytes of one block: another cut puts other bytes under the same number.
+        key: SHA-256 of the customer-provided key of the copy: blocks that came with another cannot be committed.
     """
 
-    def __init__(self, item: ListedObject, step: int) -> None:
-        pin = f"{item.etag}\n{item.snapshot}\n{item.version_id}\n{item.size}\n{step}"
+    def __init__(self, item: ListedObject, step: int, key: str = "") -> None:
+        pin = f"{item.etag}\n{item.snapshot}\n{item.version_id}\n{item.size}\n{step}{key}"
         self._start = f"gl2-{hashlib.sha256(pin.encode()).hexdigest()[:12]}-"
 
     def of(self, index: int, crc: int) -> str:

@@ -166,7 +166,7 @@ async def test_the_command_looks_at_the_whole_plan_and_says_what_it_could_not_se
     config.write_text(GOOD, encoding="utf-8")
     monkeypatch.setattr(Bench, "_session", lambda bench, side: SignedIn())
     monkeypatch.setattr(Bench, "source_blobs", lambda bench, account: migration.reading)
-    monkeypatch.setattr(Bench, "target_blobs", lambda bench, account: migration.writing)
+    monkeypatch.setattr(Bench, "target_blobs", lambda bench, account, named=None: migration.writing)
     made = CreateStorageAccount("dst", "g", "usgovvirginia", "StorageV2", "Standard_LRS", "/src", "src")
     plan = sealed((made, CreateContainer("dst", "c", "src"), SHARD), (), (), created_at=NOW)
     migration.ledger.writer.save_plan(plan, now=NOW)
