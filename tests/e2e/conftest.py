@@ -21,7 +21,8 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("prefect")
     environment = ambient() | PREFECT_ENVIRONMENT | {"PREFECT_HOME": str(home)}
     with prefect_server(home, environment) as wait:
-        prepare(environment | {"PREFECT_LOGGING_LEVEL": "CRITICAL"})
+        # Who does not find the server starts none: as the commands have it.
+        prepare(environment | {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"})
         wait()
         yield environment["PREFECT_API_URL"]
 
