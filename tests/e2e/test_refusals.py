@@ -149,7 +149,7 @@ def test_an_interrupted_migration_goes_on(customer: Customer, sent: signal.Signa
     Mutation that must fail it: not releasing the leases of a dead owner (the second run then finds no shard to claim).
     """
     customer.assessed_and_planned()
-    customer.control("/faults", post=[{"match": "government blob PUT", "delay": 0.25}])
+    customer.control("/faults", post=[{"match": "government blob PUT", "delay": 1.0}])
     running = customer.begin("migrate", "--apply", "--json")
     until = time.monotonic() + 240
     while customer.target_writes() < 8:
