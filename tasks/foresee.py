@@ -17,8 +17,8 @@ from mappings.objects import Tally
 from tasks.carry import Piece, PrintStore, look
 from tasks.copiers.bench import Bench
 from tasks.copiers.families import intended, settle_family
-from tasks.copiers.listed import listed_pages
-from tasks.copiers.march import Family, ascending_pages, march_pages, row_pages
+from tasks.copiers.listed import marched
+from tasks.copiers.march import Family, row_pages
 from tasks.copiers.plain import Job, Plain
 from tasks.copiers.printing import Asked, refusing
 from tasks.keeping import part_rows
@@ -63,16 +63,11 @@ async def foresee_shard(
             continue
         eyes = await _Eyes.of(rules, source, target)
         part = piece.shard
-        left = listed_pages(source, part.container, part.begin, part.end)
-        right = listed_pages(target, part.container, part.begin, part.end)
-        walked = march_pages(
-            ascending_pages(left, f"{source.account}/{part.container}"),
-            ascending_pages(right, f"{target.account}/{part.container}"),
-            row_pages(part_rows(folder, parts, part.begin, part.end)),
-        )
-        async for families in walked:
-            for family in families:
-                await eyes.see(family)
+        known = row_pages(part_rows(folder, parts, part.begin, part.end))
+        async with marched(part, source, target, known) as walked:
+            async for families in walked:
+                for family in families:
+                    await eyes.see(family)
         total += eyes.counted.found()
     return total
 

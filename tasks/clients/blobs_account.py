@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -206,7 +206,7 @@ class BlobAccount:
 
     async def read(
         self, container: str, item: ListedObject, offset: int, length: int | None, *, of_source: bool
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Bytes of the pinned generation in ranges whose checksum the service computed.
 
         `decompress=False`: a stored Content-Encoding is a property, and the stored bytes are what is copied.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -84,7 +84,7 @@ class SourceBlobClient:
 
     def read(
         self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         return self.wire.read(container, item, offset, length, of_source=True)
 
     async def page_ranges(self, container: str, item: ListedObject) -> Sequence[tuple[int, int]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -134,10 +135,11 @@ class TargetBlobClient:
 
     async def read(
         self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         try:
-            async for part in self.wire.read(container, item, offset, length, of_source=False):
-                yield part
+            async with aclosing(self.wire.read(container, item, offset, length, of_source=False)) as parts:
+                async for part in parts:
+                    yield part
         except ObjectGone as gone:
             raise CompareTarget(gone.sentence, code=gone.code, status=gone.status) from None
 

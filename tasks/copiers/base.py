@@ -8,7 +8,7 @@ oldest first, before its base blob). A page that cannot be had raises; it never 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from mappings.fidelity import Features
@@ -21,10 +21,11 @@ COPY_SOURCE_TOO_LONG = "CopySourceTooLong"
 class ListsRaw(Protocol):
     """A client that can hand out the listing as the service sent it; not every one can."""
 
-    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncGenerator[bytes, None]:
         """Bodies of the List Blobs answers that `objects` would be made of, whole and in order.
 
-        The first may hold names before `begin` and the last ones names from `end` on; the caller cuts them.
+        The first may hold names before `begin` and the last ones names from `end` on; the caller cuts them, and
+        closes what it does not read to the end.
         """
         ...
 
@@ -127,7 +128,7 @@ class SourceBlobs(Protocol):
 
     def read(
         self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Bytes of that generation, under `If-Match: item.etag`. Raises ReplanObject when it is gone or changed."""
         ...
 
@@ -192,7 +193,7 @@ class TargetBlobs(Protocol):
 
     def read(
         self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Bytes of that generation, under `If-Match: item.etag`. Raises CompareTarget when it is gone or changed."""
         ...
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from mappings.delta import MISMATCH, is_mismatch, ours
 from mappings.errors import CompareTarget, Corrupted, ObjectError, ObjectGone, ReplanObject
@@ -18,11 +18,11 @@ from mappings.sampling import Sample
 from mappings.states import Change, Outcome, ProofLevel
 from tasks.clients import crc64
 from tasks.copiers.base import SourceBlobs, TargetBlobs
-from tasks.copiers.listed import listed_pages
-from tasks.copiers.march import Family, ascending_pages, march_pages
+from tasks.copiers.listed import Tee, marched
+from tasks.copiers.march import Family
 from tasks.copiers.pace import ByteBudget, Pace
 from tasks.copiers.printing import PrintMaker
-from tasks.copiers.prints import RunHashes, Turn
+from tasks.copiers.prints import RunHashes
 from tasks.copiers.proving import Sum, sum_of
 from tasks.copiers.rows import Counts
 from tasks.copiers.rules import CopyRules
@@ -92,9 +92,9 @@ async def verify_shard(
     """
     pace, budget = pace or Pace(target.account), budget or ByteBudget(CopyRules().memory)
     checker = _Checker(shard, source, target, level, progress, pace, budget)
-    walked = _families(shard, source, target, rows, maker, pace.turn)
+    walked = marched(shard, source, target, _known(rows), turn=pace.turn, tees=_tees(maker))
     try:
-        async with asyncio.TaskGroup() as group, aclosing(walked) as batches:
+        async with asyncio.TaskGroup() as group, walked as batches:
             checker.reads_in(group, reads)
             async for families in batches:
                 for family in families:
@@ -112,32 +112,16 @@ async def verify_shard(
     return Verification(checker.counts.tally(), checker.mismatches, checker.changed, checker.skipped, checker.sample())
 
 
-async def _families(
-    shard: CopyShard,
-    source: SourceBlobs,
-    target: TargetBlobs,
-    rows: Iterator[list[EvidenceRow]],
-    maker: PrintMaker | None,
-    turn: Turn,
-) -> AsyncGenerator[list[Family], None]:
-    def tee(side: RunHashes | None) -> Callable[[bytes], None] | None:
-        return None if maker is None or side is None else lambda page: maker.feed(side, page)
+async def _known(rows: Iterator[list[EvidenceRow]]) -> AsyncIterator[list[EvidenceRow]]:
+    for some in rows:
+        yield some
 
-    async def known() -> AsyncIterator[list[EvidenceRow]]:
-        for some in rows:
-            yield some
 
-    hashes = (maker.source, maker.target) if maker else (None, None)
-    left = listed_pages(source, shard.container, shard.begin, shard.end, tee(hashes[0]), turn)
-    right = listed_pages(target, shard.container, shard.begin, shard.end, tee(hashes[1]), turn)
-    async with aclosing(left), aclosing(right):
-        walked = march_pages(
-            ascending_pages(left, f"{source.account}/{shard.container}"),
-            ascending_pages(right, f"{target.account}/{shard.container}"),
-            known(),
-        )
-        async for families in walked:
-            yield families
+def _tees(maker: PrintMaker | None) -> tuple[Tee | None, Tee | None]:
+    def tee(side: RunHashes | None) -> Tee | None:
+        return None if maker is None or side is None else partial(maker.feed, side)
+
+    return (tee(maker.source), tee(maker.target)) if maker is not None else (None, None)
 
 
 class _Checker:

@@ -6,7 +6,7 @@ one by a bounded window only.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,8 +19,8 @@ from tasks.copiers.express import Express
 from tasks.copiers.families import settle_family
 from tasks.copiers.journal import Journal, NoJournal
 from tasks.copiers.lanes import Lanes, Line
-from tasks.copiers.listed import listed_pages
-from tasks.copiers.march import Family, ascending_pages, march_pages, row_pages
+from tasks.copiers.listed import marched
+from tasks.copiers.march import Family, row_pages
 from tasks.copiers.pace import ByteBudget, Pace
 from tasks.copiers.plain import Job, Plain
 from tasks.copiers.resume import evidence, restored, with_evidence
@@ -96,16 +96,20 @@ class _Run:
         """Failures by code that the progress has been told of."""
 
     async def run(self, previous: Iterator[EvidenceRow]) -> Tally:
-        lanes = Lanes(self._work, self._let_loose, self._line, self._bench.pace, self._express)
+        bench = self._bench
+        lanes = Lanes(self._work, self._let_loose, self._line, bench.pace, self._express)
         look, add, begun = self._plain.look, self._line.add, self._journal.begun
         try:
-            async for families in self._march(previous):
-                for family in families:
-                    found = self._look_again(family) if begun(family.name) else look(family)
-                    if isinstance(found, Job):
-                        await lanes.put(found)
-                    else:
-                        add(found)
+            async with marched(
+                self._shard, bench.source, bench.target, row_pages(previous), turn=bench.spend
+            ) as walked:
+                async for families in walked:
+                    for family in families:
+                        found = self._look_again(family) if begun(family.name) else look(family)
+                        if isinstance(found, Job):
+                            await lanes.put(found)
+                        else:
+                            add(found)
             await lanes.drain()
         finally:
             await lanes.stop()
@@ -122,16 +126,6 @@ class _Run:
             found.begun, found.known = True, known
             return found
         return restored(found, known)
-
-    def _march(self, previous: Iterator[EvidenceRow]) -> AsyncIterator[list[Family]]:
-        shard, bench = self._shard, self._bench
-        left = listed_pages(bench.source, shard.container, shard.begin, shard.end, turn=bench.spend)
-        right = listed_pages(bench.target, shard.container, shard.begin, shard.end, turn=bench.spend)
-        return march_pages(
-            ascending_pages(left, f"{bench.source.account}/{shard.container}"),
-            ascending_pages(right, f"{bench.target.account}/{shard.container}"),
-            row_pages(previous),
-        )
 
     async def _work(self, job: Job) -> list[EvidenceRow]:
         if job.item is not None:

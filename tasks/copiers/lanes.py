@@ -103,12 +103,12 @@ class Lanes:
             self._release()
             # The lanes have their turn, even while the listing is in memory and never waits.
             await asyncio.sleep(0)
-            while self._wrong is None and self._full():
-                await self._wait()
+            await self._room()
         elif not self._soon:
             # Where the listing makes us wait before the chunk is full, it goes as it is.
             self._soon = True
             self._loop.call_soon(self._release)
+            await self._room()
         if self._wrong is not None:
             raise self._wrong
 
@@ -139,6 +139,11 @@ class Lanes:
         return len(self._ready) + len(self._swift) > limit + CHUNK or len(self._line) > max(
             _LEAST_WINDOW, _WINDOW * limit
         )
+
+    async def _room(self) -> None:
+        """Wait while too many are ahead."""
+        while self._wrong is None and self._full():
+            await self._wait()
 
     async def _wait(self) -> None:
         self._planner = self._loop.create_future()

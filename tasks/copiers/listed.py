@@ -1,14 +1,22 @@
-"""A range of a container's listing page by page: from the raw pages where a client has them, else gathered."""
+"""A range of a container's listing page by page, and both sides of a shard marched over.
+
+Pages are raw where a client has them, else gathered. Whoever is handed a listing closes it: one that is left open when
+the loop ends is closed together with what it reads from, in no order, and fails at that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 
-from mappings.objects import ListedObject
+from mappings.objects import EvidenceRow, ListedObject
+from mappings.plan import CopyShard
 from tasks.clients.listing import parse_page
 from tasks.copiers.base import ListsRaw, SourceBlobs, TargetBlobs
+from tasks.copiers.march import Family, ascending_pages, march_pages
 from tasks.copiers.prints import Turn, ahead, at_once, in_turn
+
+Tee = Callable[[bytes], None]
 
 _GATHERED = 500
 _PAGE = 5000
@@ -20,7 +28,7 @@ async def listed_pages(
     container: str,
     begin: str = "",
     end: str | None = None,
-    tee: Callable[[bytes], None] | None = None,
+    tee: Tee | None = None,
     turn: Turn = at_once,
 ) -> AsyncGenerator[list[ListedObject], None]:
     """Entries with `begin <= name < end`, in the order of the service; one page more than is worked on is held.
@@ -58,6 +66,36 @@ async def listed_pages(
             held = []
     if held:
         yield held
+
+
+@asynccontextmanager
+async def marched(
+    shard: CopyShard,
+    source: SourceBlobs,
+    target: TargetBlobs,
+    rows: AsyncIterator[list[EvidenceRow]],
+    *,
+    turn: Turn = at_once,
+    tees: tuple[Tee | None, Tee | None] = (None, None),
+) -> AsyncIterator[AsyncIterator[list[Family]]]:
+    """What stands under each name of a shard at the source, at the target and in the manifest, many names at a time.
+
+    Args:
+        rows: of the manifest, in key order.
+        turn, tees: as for `listed_pages`; the tees of the source and of the target.
+
+    Raises:
+        ObjectError, GovliftError: a listing failed, or is out of order.
+    """
+    sides = ((source, tees[0]), (target, tees[1]))
+    left, right = (
+        ascending_pages(
+            listed_pages(side, shard.container, shard.begin, shard.end, tee, turn), f"{side.account}/{shard.container}"
+        )
+        for side, tee in sides
+    )
+    async with aclosing(left), aclosing(right), aclosing(march_pages(left, right, rows)) as walked:
+        yield walked
 
 
 def _within(entries: list[ListedObject], begin: str, end: str | None) -> list[ListedObject]:

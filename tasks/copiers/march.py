@@ -5,7 +5,8 @@ A listing that does not ascend would make the march miss objects in silence, so 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
@@ -60,15 +61,18 @@ async def ascending(listing: AsyncIterator[ListedObject], what: str) -> AsyncIte
         yield item
 
 
-async def ascending_pages(pages: AsyncIterator[list[ListedObject]], what: str) -> AsyncIterator[list[ListedObject]]:
-    """The same for a listing that comes page by page."""
+async def ascending_pages(
+    pages: AsyncGenerator[list[ListedObject], None], what: str
+) -> AsyncGenerator[list[ListedObject], None]:
+    """The same for a listing that comes page by page, which is closed with this."""
     last: ListedObject | None = None
-    async for page in pages:
-        for item in page:
-            if last is not None and not last.name < item.name and (item.name != last.name or item.key == last.key):
-                raise out_of_order(what, item.name, last.name)
-            last = item
-        yield page
+    async with aclosing(pages):
+        async for page in pages:
+            for item in page:
+                if last is not None and not last.name < item.name and (item.name != last.name or item.key == last.key):
+                    raise out_of_order(what, item.name, last.name)
+                last = item
+            yield page
 
 
 async def march(
@@ -148,7 +152,7 @@ async def march_pages(
     source: AsyncIterator[list[ListedObject]],
     target: AsyncIterator[list[ListedObject]],
     previous: AsyncIterator[list[EvidenceRow]],
-) -> AsyncIterator[list[Family]]:
+) -> AsyncGenerator[list[Family], None]:
     """The same march over inputs that come in pages, many families at a time: no step of the event loop for each."""
     left, right, rows = _Side(source), _Side(target), _Side(previous)
     sides: tuple[_Side[ListedObject], _Side[ListedObject], _Side[EvidenceRow]] = (left, right, rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
@@ -205,21 +205,25 @@ async def hash_runs(
     return hashes.close()
 
 
-async def in_turn(pages: AsyncIterator[bytes], turn: Turn) -> AsyncGenerator[bytes, None]:
-    """The same pages, each asked for when its turn has come."""
+async def in_turn(pages: AsyncGenerator[bytes, None], turn: Turn) -> AsyncGenerator[bytes, None]:
+    """The same pages, each asked for when its turn has come; they are closed with this."""
     more = True
-    while True:
-        if more:
-            await turn()
-        page = await anext(pages, None)
-        if page is None:
-            return
-        more = page.rfind(_MORE, -_TAIL) >= 0
-        yield page
+    async with aclosing(pages):
+        while True:
+            if more:
+                await turn()
+            page = await anext(pages, None)
+            if page is None:
+                return
+            more = page.rfind(_MORE, -_TAIL) >= 0
+            yield page
 
 
-async def ahead(pages: AsyncIterator[bytes], end: str | None) -> AsyncGenerator[bytes, None]:
-    """The same pages, the next one on its way while one is worked on; none is asked for behind the one with `end`."""
+async def ahead(pages: AsyncGenerator[bytes, None], end: str | None) -> AsyncGenerator[bytes, None]:
+    """The same pages, the next one on its way while one is worked on; none is asked for behind the one with `end`.
+
+    They are closed with this.
+    """
     coming: asyncio.Future[bytes] | None = asyncio.ensure_future(anext(pages))
     try:
         while coming is not None:
@@ -233,6 +237,7 @@ async def ahead(pages: AsyncIterator[bytes], end: str | None) -> AsyncGenerator[
         if coming is not None:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
+        await pages.aclose()
 
 
 def _reaches(page: bytes, end: str | None) -> bool:

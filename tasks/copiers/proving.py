@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from mappings.errors import Corrupted
@@ -38,7 +39,7 @@ class Sum:
     size: int
 
 
-async def sum_of(chunks: AsyncIterator[bytes], size: int, pace: Pace, budget: ByteBudget) -> Sum:
+async def sum_of(chunks: AsyncGenerator[bytes, None], size: int, pace: Pace, budget: ByteBudget) -> Sum:
     """Read to the end, keeping nothing.
 
     Args:
@@ -51,15 +52,16 @@ async def sum_of(chunks: AsyncIterator[bytes], size: int, pace: Pace, budget: By
         return await _sum_of(chunks)
 
 
-async def _sum_of(chunks: AsyncIterator[bytes]) -> Sum:
+async def _sum_of(chunks: AsyncGenerator[bytes, None]) -> Sum:
     crc, size, sha = 0, 0, hashlib.sha256()
-    async for chunk in chunks:
-        crc = crc64.crc64(chunk, crc)
-        size += len(chunk)
-        if len(chunk) >= 1 << 20:
-            await asyncio.to_thread(sha.update, chunk)
-        else:
-            sha.update(chunk)
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            crc = crc64.crc64(chunk, crc)
+            size += len(chunk)
+            if len(chunk) >= 1 << 20:
+                await asyncio.to_thread(sha.update, chunk)
+            else:
+                sha.update(chunk)
     return Sum(crc, sha.hexdigest(), size)
 
 

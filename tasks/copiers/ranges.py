@@ -8,7 +8,8 @@ passes over `startFrom` is noticed at its first page, and listed by one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -76,8 +77,9 @@ async def fold_listing(
         except _NoStart:
             pass
     one = fold()
-    async for page in ascending_pages(listed_pages(side, container), what):
-        one.add(page)
+    async with aclosing(ascending_pages(listed_pages(side, container), what)) as pages:
+        async for page in pages:
+            one.add(page)
     return [one]
 
 
@@ -100,34 +102,36 @@ class _Split(Generic[F]):
         return [one.fold for one in sorted(self._ranges, key=lambda one: one.begin)]
 
     async def _list(self, here: _Range[F]) -> None:
-        async for page in ascending_pages(self._cut(here), self._what):
-            here.fold.add(page)
-            self._split()
+        async with aclosing(ascending_pages(self._cut(here), self._what)) as pages:
+            async for page in pages:
+                here.fold.add(page)
+                self._split()
         here.ended = True
         self._split()
 
-    async def _cut(self, here: _Range[F]) -> AsyncIterator[list[ListedObject]]:
+    async def _cut(self, here: _Range[F]) -> AsyncGenerator[list[ListedObject], None]:
         """The pages of a range, whose end may come nearer while they are listed."""
-        async for body in self._side.raw_pages(self._container, begin=here.begin):
-            page = parse_page(body)
-            entries = page.entries
-            self._pages += 1
-            if not entries:
-                continue
-            if entries[0].name < here.begin:
-                raise _NoStart
-            last = entries[-1].name
-            self._space.learn(one.name for one in entries[:: max(1, len(entries) // _SAMPLES)])
-            over = here.end is not None and last >= here.end
-            if over:
-                entries = [one for one in entries if here.end is None or one.name < here.end]
-            here.first, here.last, here.ended = here.last or here.begin, last, over or not page.marker
-            if here.first == "" and entries:
-                here.first = entries[0].name
-            if entries:
-                yield entries
-            if over:
-                return
+        async with aclosing(self._side.raw_pages(self._container, begin=here.begin)) as pages:
+            async for body in pages:
+                page = parse_page(body)
+                entries = page.entries
+                self._pages += 1
+                if not entries:
+                    continue
+                if entries[0].name < here.begin:
+                    raise _NoStart
+                last = entries[-1].name
+                self._space.learn(one.name for one in entries[:: max(1, len(entries) // _SAMPLES)])
+                over = here.end is not None and last >= here.end
+                if over:
+                    entries = [one for one in entries if here.end is None or one.name < here.end]
+                here.first, here.last, here.ended = here.last or here.begin, last, over or not page.marker
+                if here.first == "" and entries:
+                    here.first = entries[0].name
+                if entries:
+                    yield entries
+                if over:
+                    return
 
     def _split(self) -> None:
         """Let another lister begin, where that is worth its requests."""

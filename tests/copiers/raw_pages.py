@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -69,12 +69,12 @@ async def _pages(
 class RawSource(MemorySource):
     """`ListsRaw` too."""
 
-    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncGenerator[bytes, None]:
         return _pages(self, container, begin, end)
 
 
 class RawTarget(MemoryTarget):
     """`ListsRaw` too."""
 
-    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncGenerator[bytes, None]:
         return _pages(self, container, begin, end)

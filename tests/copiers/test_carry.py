@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -224,7 +224,9 @@ class Generated:
         item = replace(Account("a").write("c", "x", b"x").item, name="NAME", etag='"ETAG"')
         self.entry = entry_of(item)
 
-    async def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+    async def raw_pages(
+        self, container: str, *, begin: str = "", end: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
         first = int(begin[1:]) if begin else 0
         for start in range(first, self.count, 5000):
             self.requests += 1

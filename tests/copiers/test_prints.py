@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -91,7 +91,9 @@ def test_no_page_is_asked_for_behind_the_end() -> None:
     asked: list[int] = []
 
     class Service:
-        async def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+        async def raw_pages(
+            self, container: str, *, begin: str = "", end: str | None = None
+        ) -> AsyncGenerator[bytes, None]:
             for number, names in enumerate(("ab", "cd", "ef")):
                 asked.append(number)
                 yield page_of([entry_of(item(name)) for name in names], "more")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from bisect import bisect_left
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from random import Random
 
@@ -39,7 +39,9 @@ class Service:
         self.requests = self.busy = self.most = 0
         self.fails_at = 0
 
-    async def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+    async def raw_pages(
+        self, container: str, *, begin: str = "", end: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
         at = bisect_left(self.names, begin) if self.starts else 0
         while True:
             self.requests += 1

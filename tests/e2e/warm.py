@@ -111,6 +111,8 @@ def _run(
         file = os.open(place, os.O_WRONLY | os.O_APPEND)
         os.dup2(file, number)
         os.close(file)
+    # As at a terminal, even where the tests were begun in the background, which is deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

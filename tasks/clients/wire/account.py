@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from binascii import a2b_base64
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from xml.etree import ElementTree
@@ -51,7 +51,7 @@ class WireAccount:
 
     # --- listings ---
 
-    async def raw_pages(self, container: str, begin: str, end: str | None) -> AsyncIterator[bytes]:
+    async def raw_pages(self, container: str, begin: str, end: str | None) -> AsyncGenerator[bytes, None]:
         """List Blobs with metadata, tags and snapshots, as the service sent it.
 
         `startFrom` is not known to every API version, and a service may pass over it, so a caller cuts names before
@@ -85,16 +85,19 @@ class WireAccount:
         return await self._page(container, narrowed, marker)
 
     async def objects(self, container: str, begin: str, end: str | None) -> AsyncIterator[ListedObject]:
-        async for body in self.raw_pages(container, begin, end):
-            for item in parse_page(body).entries:
-                if end is not None and item.name >= end:
-                    return
-                if item.name >= begin:
-                    yield item
+        async with aclosing(self.raw_pages(container, begin, end)) as pages:
+            async for body in pages:
+                for item in parse_page(body).entries:
+                    if end is not None and item.name >= end:
+                        return
+                    if item.name >= begin:
+                        yield item
 
     # --- reads ---
 
-    async def read(self, container: str, item: ListedObject, offset: int, length: int | None) -> AsyncIterator[bytes]:
+    async def read(
+        self, container: str, item: ListedObject, offset: int, length: int | None
+    ) -> AsyncGenerator[bytes, None]:
         """Bytes of the pinned generation in ranges whose checksum the service computed.
 
         While the caller has one range, the next one is on its way.

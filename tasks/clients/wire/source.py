@@ -3,7 +3,7 @@ lines below refuse whatever is neither GET nor HEAD."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mappings.clouds import Cloud
@@ -57,7 +57,7 @@ class WireSource(Side[SourceBlobClient]):
     async def container_settings(self, container: str) -> ContainerSettings:
         return await self._desk.container_settings(container)
 
-    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncGenerator[bytes, None]:
         return self.blobs.raw_pages(container, begin, end)
 
     def objects(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[ListedObject]:
@@ -65,7 +65,7 @@ class WireSource(Side[SourceBlobClient]):
 
     def read(
         self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         if item.customer_key:
             # Keys stay with the SDK.
             return self._desk.read(container, item, offset=offset, length=length)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,7 @@ class WireTarget(Side[TargetBlobClient]):
 
     # --- reads ---
 
-    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[bytes]:
+    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncGenerator[bytes, None]:
         return self.blobs.raw_pages(container, begin, end)
 
     def objects(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[ListedObject]:
@@ -105,10 +106,11 @@ class WireTarget(Side[TargetBlobClient]):
 
     async def read(
         self, container: str, item: ListedObject, *, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         try:
-            async for part in self.blobs.read(container, item, offset, length):
-                yield part
+            async with aclosing(self.blobs.read(container, item, offset, length)) as parts:
+                async for part in parts:
+                    yield part
         except ObjectGone as gone:
             raise CompareTarget(gone.sentence, code=gone.code, status=gone.status) from None
 
