@@ -59,8 +59,9 @@ class Flight:
 
     def note(self, rows: Sequence[EvidenceRow]) -> None:
         self._journal.note(rows)
+        pop = self._names.pop
         for row in rows:
-            self._names.pop(row.name, None)
+            pop(row.name, None)
 
     def told(self, busy: int) -> str:
         """What is in flight, for a reader.

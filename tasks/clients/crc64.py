@@ -39,7 +39,7 @@ def to_bytes(value: int) -> bytes:
 
 def to_text(value: int) -> str:
     """Base64, as it stands in a header and in the evidence."""
-    return as_text(to_bytes(value))
+    return binascii.b2a_base64(value.to_bytes(8, "little"), newline=False).decode("ascii")
 
 
 def as_text(raw: bytes) -> str:

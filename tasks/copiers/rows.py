@@ -97,7 +97,10 @@ def plain(
     raw.proof = level
     raw.target_etag = written.etag
     raw.source_crc64 = source_crc64
-    raw.target_crc64 = "" if written.crc64 is None else crc64.as_text(written.crc64)
+    if level >= ProofLevel.L2:
+        raw.target_crc64 = source_crc64  # That they are equal is what was proved.
+    else:
+        raw.target_crc64 = "" if written.crc64 is None else crc64.as_text(written.crc64)
     raw.sha256 = sha256
     raw.tier = "" if item.tier_inferred else item.tier
     raw.headers_digest = headers_digest(item.headers)

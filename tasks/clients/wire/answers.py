@@ -26,33 +26,39 @@ class Broken(Exception):
 class Reply:
     """One answer: status, headers, body."""
 
-    __slots__ = ("_head", "_named", "_old", "body", "status")
+    __slots__ = ("_lines", "_old", "_places", "_sized", "_values", "body", "status")
 
     def __init__(self, status: int, head: bytes) -> None:
         self.status = status
         self.body: bytes = b""
         """A large one is a bytearray that nobody else holds, which every reader of bytes takes."""
-        self._head, self._old = head, head[7:8] == b"0"
-        # A folded line has no colon, or a name that begins with a space; either could hide a header.
+        self._old = head[7:8] == b"0"
         lines = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
-        self._named = {name.lower(): value.strip(b" \t") for name, _, value in lines}
-        if self._named and min(self._named) < b"!":
+        self._lines: tuple[bytes, ...] = tuple(name for name, _, _ in lines)
+        """Names as they were sent."""
+        self._values: tuple[bytes, ...] = tuple(value for _, _, value in lines)
+        """As they were sent, with the blanks around them."""
+        self._places = {name.lower(): place for place, name in enumerate(self._lines)}
+        self._sized = -1
+        # A folded line has no colon, or a name that begins with a space; either could hide a header.
+        if self._places and min(self._places) < b"!":
             raise Broken("a folded header, or one without a name")
-        if len(self._named) != len(lines):
-            names = [name.lower() for name, _, _ in lines]
+        if len(self._places) != len(lines):
+            names = [name.lower() for name in self._lines]
             if any(names.count(name) > 1 for name in _ONCE):
                 raise Broken("two headers that contradict each other")
         elif status < 300 and not self._old:
-            _learn(head[9:12], lines)
+            _learn(head[9:12], self._lines)
 
     def raw(self, name: bytes) -> bytes | None:
         """One header by its name in lower case; None where it is absent."""
-        return self._named.get(name)
+        place = self._places.get(name)
+        return None if place is None else self._values[place].strip(b" \t")
 
     def text(self, name: bytes) -> str:
         """As `raw`, as text; "" where it is absent."""
-        value = self._named.get(name)
-        return text_of(value) if value else ""
+        place = self._places.get(name)
+        return "" if place is None else text_of(self._values[place].strip(b" \t"))
 
     def named(self, name: str) -> str:
         """As `text`, where time does not matter."""
@@ -60,12 +66,19 @@ class Reply:
 
     def headers(self) -> list[tuple[str, str]]:
         """All headers in order, names as they were sent."""
-        lines = [line.partition(b":") for line in self._head.split(b"\r\n")[1:]]
-        return [(name.decode("latin-1"), text_of(value.strip(b" \t"))) for name, _, value in lines]
+        both = zip(self._lines, self._values, strict=True)
+        return [(name.decode("latin-1"), text_of(value.strip(b" \t"))) for name, value in both]
+
+    @property
+    def size(self) -> bytes | None:
+        """Content-Length, where that is all that is said about the message itself."""
+        return self._values[self._sized].strip(b" \t") if self._sized >= 0 else None
 
     @property
     def keeps_open(self) -> bool:
-        said = self._named.get(b"connection")
+        if self._sized >= 0:
+            return True
+        said = self.raw(b"connection")
         if said is None:
             return not self._old
         said = said.lower()
@@ -73,43 +86,46 @@ class Reply:
 
 
 class _Shape:
-    """Heads with the same headers in the same order, as one expression that demands every character of them.
+    """Heads with the same headers in the same order, as one expression that demands every one of them.
 
     Answers of one kind are all alike but for their values. A head that was taken apart once, and in which nothing was
     unusual, tells how the next ones are read at once; what does not fit is taken apart like the first.
     """
 
-    __slots__ = ("fits", "names")
+    __slots__ = ("_fits", "_lines", "_places", "_sized", "_status")
 
-    def __init__(self, lines: list[tuple[bytes, bytes, bytes]]) -> None:
-        self.names = tuple(name.lower() for name, _, _ in lines)
-        told = b"".join(re.escape(name) + b": " + _VALUE + b"\\r\\n" for name, _, _ in lines)
-        self.fits = re.compile(rb"HTTP/1\.1 (2\d\d) [^\r\n]*\r\n" + told + rb"\r\n").match
+    def __init__(self, status: bytes, lines: tuple[bytes, ...]) -> None:
+        self._status, self._lines = int(status), lines
+        self._places = {name.lower(): place for place, name in enumerate(lines)}
+        told = [name for name in _ONCE if name in self._places]
+        self._sized = self._places[_ONCE[0]] if told == [_ONCE[0]] else -1
+        # A dot is anything but a line feed, so each part ends where its line does, and no longer head fits twice.
+        every = b"".join(re.escape(name) + b":(.*)\\r\\n" for name in lines)
+        self._fits = re.compile(rb"HTTP/1\.1 " + status + rb" .*\r\n" + every + rb"\r\n").match
 
     def read(self, data: bytearray, end: int) -> tuple[Reply, int] | None:
         """The answer whose head begins `data[:end]`, and where that ends; None where it has another shape."""
-        found = self.fits(data, 0, end)
-        if found is None or found.end() > LONGEST_HEAD:
+        found = self._fits(data, 0, end)
+        if found is None:
             return None
-        status, *values = found.groups()
-        reply = _new(Reply)
-        reply.status, reply.body, reply._old = int(status), b"", False
-        reply._named = dict(zip(self.names, values, strict=True))
         place = found.end()
-        reply._head = bytes(memoryview(data)[: place - 4])
+        if place > LONGEST_HEAD:
+            return None
+        reply = _new(Reply)
+        reply.status, reply.body, reply._old, reply._sized = self._status, b"", False, self._sized
+        reply._lines, reply._places, reply._values = self._lines, self._places, found.groups()
         return reply, place
 
 
-_VALUE = rb"([^\x00-\x20](?:[^\r\n]*[^\x00-\x20])?|)"
 _MOST_SHAPES = 8
 _shapes: dict[bytes, tuple[_Shape, ...]] = {}
 """By status: answers to a read and to a write differ in it, and the first expression that is tried mostly fits."""
 _new: Callable[[type[Reply]], Reply] = object.__new__
 
 
-def _learn(status: bytes, lines: list[tuple[bytes, bytes, bytes]]) -> None:
+def _learn(status: bytes, lines: tuple[bytes, ...]) -> None:
     if len(lines) <= 40:
-        _shapes[status] = (_Shape(lines), *_shapes.get(status, ())[: _MOST_SHAPES - 1])
+        _shapes[status] = (_Shape(status, lines), *_shapes.get(status, ())[: _MOST_SHAPES - 1])
 
 
 def text_of(raw: bytes) -> str:
@@ -125,6 +141,10 @@ def _hexadecimal(said: bytes) -> int:
     if not said or len(said) > 8 or said.strip(b"0123456789abcdefABCDEF"):
         raise Broken("an ill-formed chunk size")
     return int(said, 16)
+
+
+_NOTHING = bytearray()
+"""Where nothing is held; never added to."""
 
 
 class AnswerReader:
@@ -152,8 +172,7 @@ class AnswerReader:
         self._bodiless, self._most = bodiless, most
         # A plain function: a bound method would make a cycle, and bodies would wait for the garbage collector.
         self._stage: Callable[[AnswerReader, bytearray, int], int] = AnswerReader._head
-        self._held = bytearray()
-        self._target = self._chunks = bytearray()
+        self._held = self._target = self._chunks = _NOTHING
         self._need = self._filled = 0
 
     @property
@@ -175,7 +194,7 @@ class AnswerReader:
         if data is self._held:
             del data[:used]
         elif used < end:
-            self._held += memoryview(data)[used:end]
+            self._held = bytearray(memoryview(data)[used:end])
         if self.done and self._held:
             self.extra = True
 
@@ -229,19 +248,21 @@ class AnswerReader:
         if self._bodiless or reply.status in _BARE:
             self._finish(b"")
             return 0
-        length, coding = reply.raw(b"content-length"), reply.raw(b"transfer-encoding")
+        length, coding = reply.size, None
+        if length is None:
+            length, coding = reply.raw(b"content-length"), reply.raw(b"transfer-encoding")
         if length == b"0" and coding is None:
             self._finish(b"")
             return 0
         if coding is not None:
             if length is not None or coding.lower() != b"chunked":
                 raise Broken("a body that is framed in an unknown way, or in two")
-            self._stage = AnswerReader._chunk
+            self._stage, self._chunks = AnswerReader._chunk, bytearray()
             return self._chunk(bytearray(memoryview(data)[place:end]), end - place)
         if length is None:
             if reply.status < 300:
                 raise Broken("a success that does not say where it ends")
-            self._stage = AnswerReader._until_close
+            self._stage, self._chunks = AnswerReader._until_close, bytearray()
             return self._until_close(bytearray(memoryview(data)[place:end]), end - place)
         if not length.isdigit() or len(length) > 18:
             raise Broken("an ill-formed Content-Length")

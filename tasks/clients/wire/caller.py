@@ -77,7 +77,7 @@ class Caller:
         self._pool: Pool | None = None
         self._yard: Yard | None = None
         self._fixed = ""
-        self._fixed_for: tuple[str, Cloud] | None = None
+        self._fixed_version = ""
 
     async def ask(
         self,
@@ -118,7 +118,7 @@ class Caller:
             version = self.spoken.current
             tries += 1
             try:
-                if self._fixed_for != (version, self.cloud) or signer.stale:
+                if self._fixed_version != version or signer.stale:
                     await self._renew(version)
                 if signer.each:
                     told = f"{headers}x-ms-version: {version}\r\n"
@@ -211,7 +211,7 @@ class Caller:
 
     @property
     def _is_ready(self) -> bool:
-        return self._fixed_for == (self.spoken.current, self.cloud) and not self._signer.stale
+        return self.spoken.current == self._fixed_version and not self._signer.stale
 
     def called(self, container: str, name: str = "") -> str:
         """How an object is named in a sentence."""
@@ -225,7 +225,7 @@ class Caller:
         signed = await self._signer.steady()
         host = endpoint.removeprefix("https://")
         self._fixed = f"Host: {host}\r\nUser-Agent: {_ourselves()}\r\nx-ms-version: {version}\r\n{signed}"
-        self._fixed_for = (version, cloud)
+        self._fixed_version = version
 
     def _open(self) -> Pool:
         loop = asyncio.get_running_loop()

@@ -71,19 +71,23 @@ def base64_of(raw: bytes) -> str:
     return b2a_base64(raw, newline=False).decode("ascii")
 
 
+_kept_line = lru_cache(maxsize=256)(line)
+"""For values that blobs share which were uploaded alike."""
+
+
 def stored_headers(headers: HttpHeaders) -> str:
     """The stored headers; an unset one is not sent."""
     told = ""
     if headers.content_type:
-        told = line("x-ms-blob-content-type", headers.content_type)
+        told = _kept_line("x-ms-blob-content-type", headers.content_type)
     if headers.content_encoding:
-        told += line("x-ms-blob-content-encoding", headers.content_encoding)
+        told += _kept_line("x-ms-blob-content-encoding", headers.content_encoding)
     if headers.content_language:
-        told += line("x-ms-blob-content-language", headers.content_language)
+        told += _kept_line("x-ms-blob-content-language", headers.content_language)
     if headers.content_disposition:
-        told += line("x-ms-blob-content-disposition", headers.content_disposition)
+        told += _kept_line("x-ms-blob-content-disposition", headers.content_disposition)
     if headers.cache_control:
-        told += line("x-ms-blob-cache-control", headers.cache_control)
+        told += _kept_line("x-ms-blob-cache-control", headers.cache_control)
     if headers.content_md5:
         told += f"x-ms-blob-content-md5: {base64_of(headers.content_md5)}\r\n"
     return told
