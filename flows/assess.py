@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from prefect import flow
 
 from flows.asking import target_offer
-from flows.observe import Outcome, recorded
+from flows.observe import Outcome, reached, recorded, shown_in_prefect
 from flows.reporting import account_of, gather, movable_accounts
 from flows.settling import learn_details
 from flows.wiring import Bench, now
@@ -67,20 +67,23 @@ async def assess(config: str = "migration.toml", survey_data: bool = True) -> Ou
         number = len(assessment.verdicts)
         await report(gather(bench), bench.folder)
         counts = assessment.by_verdict()
-        await publish(
-            f"readiness-{bench.settings.name}",
-            f"Readiness of {bench.settings.customer or bench.settings.name}",
-            [f"{len(assessment.verdicts):,} resources", *(f"{kind}: {n:,}" for kind, n in counts.items())],
-            [
-                {"id": v.resource_id, "verdict": v.verdict.value, "rule": v.rule}
-                for v in assessment.verdicts[:TABLE_ROWS]
-            ],
-            total=len(assessment.verdicts),
+        await shown_in_prefect(
+            publish(
+                f"readiness-{bench.settings.name}",
+                f"Readiness of {bench.settings.customer or bench.settings.name}",
+                [f"{len(assessment.verdicts):,} resources", *(f"{kind}: {n:,}" for kind, n in counts.items())],
+                [
+                    {"id": v.resource_id, "verdict": v.verdict.value, "rule": v.rule}
+                    for v in assessment.verdicts[:TABLE_ROWS]
+                ],
+                total=len(assessment.verdicts),
+            )
         )
         findings = bool(assessment.inventory.gaps or counts["blocked"] or counts["unknown"] or counts["replace"])
         book.exit_code = ExitCode.FINDINGS if findings else ExitCode.OK
         book.detail = f"{len(assessment.verdicts)} resources judged, {len(assessment.inventory.gaps)} gaps."
-        return Outcome(book.run_id, book.exit_code, assessment_to_json(assessment, items=number <= ITEMS_AT_ONCE))
+        summary = assessment_to_json(assessment, items=number <= ITEMS_AT_ONCE)
+        return reached(Outcome(book.run_id, book.exit_code, summary))
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from flows.console import (
     Json,
     Verbose,
     command,
+    end,
     hint,
     leave,
     run_async,
@@ -384,7 +385,7 @@ def demo(
 
 def main() -> None:
     """Entry point of the `govlift` command."""
-    app()
+    end(app)
 
 
 if __name__ == "__main__":

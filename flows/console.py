@@ -17,11 +17,13 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 import typer
 
 from flows.observe import (
+    REACHED,
     SIGTERM_CANCELS,
     Outcome,
     Unfinished,
     first_of,
     is_interruption,
+    is_unreachable,
     listen_for_sigterm,
     prepare_prefect,
     start_logging,
@@ -148,22 +150,63 @@ def interruption(wrong: BaseException) -> GovliftError | None:
 
 def prefect_unreachable(wrong: BaseException) -> GovliftError | None:
     """The error for a Prefect server that does not answer, where that is what `wrong` is."""
-    words = str(wrong)
-    if type(wrong).__module__.startswith("httpx") or "Prefect API server" in words or "Failed to reach API" in words:
-        where = os.environ.get("PREFECT_API_URL", "the embedded server")
-        return TryLater(
-            f"The Prefect server ({where}) cannot be reached.",
-            next_step="Start one with `prefect server start`, or unset PREFECT_API_URL to use the embedded one.",
-        )
-    return None
+    if not is_unreachable(wrong):
+        return None
+    return TryLater(
+        f"The Prefect server ({_server()}) cannot be reached.",
+        next_step="Start one with `prefect server start`, or unset PREFECT_API_URL to use the embedded one.",
+    )
+
+
+def _server() -> str:
+    return os.environ.get("PREFECT_API_URL", "the embedded server")
+
+
+_untold = False
+"""Whether a Prefect server went away that events are still queued for."""
+
+
+def end(app: Callable[[], None]) -> None:
+    """Run the command line, and end the process with its exit code.
+
+    Prefect hands over what it has queued before a process ends, and tries each event for seven seconds. Where its
+    server went away under a command, those would be hours for nothing.
+    """
+    try:
+        app()
+    except SystemExit as ending:
+        if not _untold:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ending.code if isinstance(ending.code, int) else 1)
 
 
 def run_flow(begin: Callable[[], Awaitable[Outcome]]) -> Outcome:
-    """Run one flow to its end in this process; SIGTERM interrupts it as Ctrl-C does."""
+    """Run one flow to its end in this process; SIGTERM interrupts it as Ctrl-C does.
+
+    A flow that has come to its end has come to it, whether or not Prefect could be told.
+    """
+    global _untold
+    ends: list[Outcome] = []
+    before = REACHED.set(ends)
     try:
         return run_async(begin)
     except Unfinished as wrong:
         return wrong.outcome
+    except Exception as wrong:
+        if not is_unreachable(wrong):
+            raise
+        _untold = True
+        if not ends:
+            raise
+        hint(
+            f"govlift: The Prefect server ({_server()}) went away, and does not know how this run ended.",
+            "prefect.gone",
+        )
+        return ends[-1]
+    finally:
+        REACHED.reset(before)
 
 
 def run_async(begin: Callable[[], Awaitable[T]]) -> T:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.observe import Outcome, recorded
+from flows.observe import Outcome, reached, recorded
 from flows.program_gate import standing_of
 from flows.reporting import COPIES
 from flows.wiring import Bench, now
@@ -38,4 +38,4 @@ async def cutover(config: str = "migration.toml", apply: bool = False) -> Outcom
     async with Bench(Path(config)) as bench, recorded(bench, RunKind.CUTOVER) as book:
         gate = cutover_gate(standing_of(bench, Phase.BEFORE_CUTOVER))
         reasons = obey(decide_cutover(lag=lag_of(bench), most_lag=MOST_LAG, gates=[gate]))
-        return Outcome(book.run_id, ExitCode.OK, {"reasons": list(reasons)})
+        return reached(Outcome(book.run_id, ExitCode.OK, {"reasons": list(reasons)}))

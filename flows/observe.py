@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -27,7 +27,8 @@ from tasks.progress import Progress, Snapshot
 log = logging.getLogger("govlift")
 
 # Measured with Prefect 3.8.8: the defaults of the recorder drop events and stall SQLite, the start-up time-out of the
-# embedded server is too short for a busy machine, and analytics looks for the network.
+# embedded server is too short for a busy machine, and analytics looks for the network. Each event that a server which
+# went away does not take would be an error line of two thousand characters.
 PREFECT_ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -35,7 +36,7 @@ PREFECT_ENVIRONMENT = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_CLIENT_MAX_RETRIES": "20",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "govlift",
     "PREFECT_CLI_PROMPT": "false",
 }
@@ -97,6 +98,35 @@ class Unfinished(GovliftError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (Unfinished, (self.outcome, self.sentence))
+
+
+REACHED: ContextVar[list[Outcome] | None] = ContextVar("reached", default=None)
+"""What the flow that a command runs has come to, for when Prefect cannot be told any more."""
+
+
+def reached(outcome: Outcome) -> Outcome:
+    """Say how a flow ends before Prefect hears of it; returns `outcome`."""
+    held = REACHED.get()
+    if held is not None:
+        held.append(outcome)
+    return outcome
+
+
+def is_unreachable(wrong: BaseException) -> bool:
+    """Whether a Prefect server did not answer, after all of Prefect's own tries."""
+    words = str(wrong)
+    from_client = type(wrong).__module__.startswith(("httpx", "httpcore"))
+    return from_client or "Prefect API server" in words or "Failed to reach API" in words
+
+
+async def shown_in_prefect(publishing: Awaitable[None]) -> None:
+    """Have Prefect show a summary; where its server is gone, the report has all of it."""
+    try:
+        await publishing
+    except Exception as wrong:
+        if not is_unreachable(wrong):
+            raise
+        log.warning("the Prefect server does not answer, and shows no summary of this run", extra=told("prefect.gone"))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.closing import counts
 from flows.failing import standing_records
-from flows.observe import Outcome, recorded, shown
+from flows.observe import Outcome, reached, recorded, shown
 from flows.reporting import COPIES
 from flows.wiring import Bench, now
 from mappings.errors import ExitCode, FixTheInput
@@ -61,7 +61,7 @@ async def prove(config: Path, *, level: str, share: float, seed: str) -> Outcome
         summary = {"run": book.run_id, "state": book.state.value, "detail": book.detail} | counts(book.tally, seconds)
         summary["sample"] = sample_of(total.sample, share, seed)
         summary["mismatches"] = [f"{n.account}/{n.container}/{n.row.name}: {n.row.reason}" for n in total.mismatches]
-        return Outcome(book.run_id, book.exit_code, summary)
+        return reached(Outcome(book.run_id, book.exit_code, summary))
 
 
 def sample_of(sample: Sample, share: float, seed: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from flows.crew import StandBy, crew_size
 from flows.draining import tell_routes
 from flows.failing import aftermath
 from flows.lookout import Lookout
-from flows.observe import Outcome, RunBook, Unfinished, recorded, shown
+from flows.observe import Outcome, RunBook, Unfinished, reached, recorded, shown, shown_in_prefect
 from flows.reporting import gather
 from flows.routes import fell_back, routes_told
 from flows.settling import finish_all, set_up
@@ -106,7 +106,7 @@ async def run_plan(bench: Bench, plan: Plan, kind: RunKind, stages: Stages) -> O
             book.detail += f" {len(refused)} settings were refused. First reason: {refused[0]}"
     summary = summary_of(book, bench) | {"plan": plan.id}
     await tell(bench, kind, summary, stages)
-    outcome = Outcome(book.run_id, book.exit_code, summary)
+    outcome = reached(Outcome(book.run_id, book.exit_code, summary))
     if book.exit_code is not ExitCode.OK:
         raise Unfinished(outcome, book.detail)
     return outcome
@@ -304,9 +304,11 @@ async def tell(bench: Bench, kind: RunKind, summary: dict[str, Any], stages: Sta
     """Write the report and the artifacts of a finished run."""
     await stages.report(gather(bench), bench.folder)
     objects = summary["objects"]
-    await stages.publish(
-        f"{kind.value}-{bench.settings.name}",
-        f"{kind.value} of {bench.settings.customer or bench.settings.name}",
-        [summary["detail"], *(f"{name}: {n:,}" for name, n in objects.items())],
-        [{"what": name, "objects": n} for name, n in objects.items()],
+    await shown_in_prefect(
+        stages.publish(
+            f"{kind.value}-{bench.settings.name}",
+            f"{kind.value} of {bench.settings.customer or bench.settings.name}",
+            [summary["detail"], *(f"{name}: {n:,}" for name, n in objects.items())],
+            [{"what": name, "objects": n} for name, n in objects.items()],
+        )
     )

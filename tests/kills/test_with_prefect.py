@@ -19,6 +19,7 @@ from flows.observe import PREFECT_ENVIRONMENT
 from mappings.runs import RunKind
 from tests.conftest import RunningSandbox
 from tests.e2e.customer import ambient
+from tests.e2e.servers import server_at
 from tests.kills.account import Account
 from tests.kills.conftest import Wanted
 from tests.kills.moments import COPYING, LISTING, PROVISIONING, SLOWED, Moment, wait_for
@@ -58,17 +59,6 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with ExitStack() as running:
         yield Served(tmp_path_factory.mktemp("prefect"), running)
-
-
-def server_at(api: str) -> int:
-    """The process that serves the address."""
-    port = api.rpartition(":")[2].partition("/")[0].encode()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            words = (entry / "cmdline").read_bytes().split(b"\0") if (entry / "cmdline").exists() else []
-            if b"server" in words and port in words:
-                return int(entry.name)
-    raise AssertionError(f"nobody serves {api}")
 
 
 @pytest.fixture
