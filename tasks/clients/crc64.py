@@ -6,6 +6,7 @@ Blocks compose: the CRC of a whole blob follows from the CRCs and lengths of its
 from __future__ import annotations
 
 import binascii
+from typing import cast
 
 from awscrt import checksums
 
@@ -14,7 +15,7 @@ _ZEROS = bytes(1 << 20)
 
 def crc64(data: bytes, before: int = 0) -> int:
     """CRC of `data`, going on from `before`."""
-    return int(checksums.crc64nvme(data, before))
+    return cast(int, checksums.crc64nvme(data, before))
 
 
 def combine(first: int, second: int, second_length: int) -> int:

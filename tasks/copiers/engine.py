@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from mappings.objects import EvidenceRow, Tally
 from mappings.pacing import Bounds
@@ -78,7 +79,7 @@ async def copy_shard(
         budget=ByteBudget(rules.memory),
         pace=pace or Pace(target.account, Bounds(most=rules.concurrency)),
         journal=journal,
-        clock=lambda: datetime.now(UTC),
+        clock=partial(datetime.now, UTC),
     )
     return await _Run(shard, bench, record).run(previous)
 

@@ -58,7 +58,10 @@ class Reply:
     def text(self, name: bytes) -> str:
         """As `raw`, as text; "" where it is absent."""
         place = self._places.get(name)
-        return "" if place is None else text_of(self._values[place].strip(b" \t"))
+        if place is None:
+            return ""
+        raw = self._values[place].strip(b" \t")
+        return raw.decode("ascii") if raw.isascii() else text_of(raw)
 
     def named(self, name: str) -> str:
         """As `text`, where time does not matter."""

@@ -178,7 +178,8 @@ class Caller:
             call.wait_for(asyncio.ensure_future(self._start_later(call, target, headers, body, patience)))
         else:
             head = f"{target} HTTP/1.1\r\n{self._fixed}{headers}\r\n".encode()
-            pool.allow(head, body)
+            if self._reads_only:
+                pool.allow(head, body)
             self.requests += 1
             call.send(line, head, body, patience)
         return call

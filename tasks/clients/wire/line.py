@@ -131,7 +131,16 @@ class Line:
         self._sent = False
         try:
             if len(body) < BIG:
-                self._send_small(b"".join((head, body)) if body else head)
+                # The common case, without detours: all goes out at once.
+                data = b"".join((head, body)) if body else head
+                try:
+                    count = self._sock.send(data)
+                except ssl.SSLWantWriteError:
+                    count = 0
+                self._sent = True
+                if count < len(data):
+                    self._rest = memoryview(data)[count:]
+                    self._push()
             else:
                 self._rest = memoryview(head)
                 self._push()
@@ -140,17 +149,6 @@ class Line:
                     self._push()
         except (OSError, ssl.SSLError) as wrong:
             self._broke(wrong)
-
-    def _send_small(self, data: bytes) -> None:
-        """The common case, without detours: all goes out at once."""
-        try:
-            count = self._sock.send(data)
-        except ssl.SSLWantWriteError:
-            count = 0
-        self._sent = True
-        if count < len(data):
-            self._rest = memoryview(data)[count:]
-            self._push()
 
     def drop(self, why: str = "given up") -> None:
         """Close at once, whatever is under way."""
