@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from httpx import ConnectError
 
+from flows import console
 from flows.cli import evidence_verify
-from flows.console import command
-from flows.observe import amount, duration, first_of, line, shown
+from flows.console import command, run_flow
+from flows.observe import Outcome, amount, duration, first_of, line, reached, shown, shown_in_prefect
 from flows.wiring import Bench
 from mappings.errors import (
     DoNotTrust,
@@ -114,6 +116,36 @@ def test_every_way_to_fail_has_its_exit_code(
     if code != ExitCode.UNEXPECTED:
         assert json.loads(told.out)["exit_code"] == code
         assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize("code", [ExitCode.OK, ExitCode.PARTIAL_COPY])
+def test_a_flow_that_ended_has_ended_although_prefect_could_not_be_told(
+    code: ExitCode, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mutations that must fail it: what Prefect's client raises deciding over what the flow came to; a server that is
+    not there at the start taken for one that went away.
+    """
+    monkeypatch.setattr(console, "_untold", False)
+
+    async def begin(outcome: Outcome | None) -> Outcome:
+        if outcome is not None:
+            reached(outcome)
+        raise ConnectError("All connection attempts failed")
+
+    ended = Outcome("run", code)
+    assert run_flow(lambda: begin(ended)) is ended
+    assert "does not know how this run ended" in capsys.readouterr().err
+    with pytest.raises(ConnectError):
+        run_flow(lambda: begin(None))
+
+
+async def test_a_summary_that_prefect_cannot_take_is_a_warning_and_any_other_defect_is_not() -> None:
+    async def publish(wrong: Exception) -> None:
+        raise wrong
+
+    await shown_in_prefect(publish(ConnectError("All connection attempts failed")))
+    with pytest.raises(KeyError):
+        await shown_in_prefect(publish(KeyError("rows")))
 
 
 def test_the_first_of_our_errors_is_found_in_nested_groups() -> None:

@@ -17,7 +17,7 @@ from typing import Protocol, cast
 
 from tasks.clients.wire.answers import AnswerReader, Broken
 
-BIG = 256 * 1024
+BIG = 2 * 1024 * 1024
 """Bytes of a body from which on a thread carries it, where one is free."""
 _PIECE = 64 * 1024
 """Bytes that are handed to TLS at once, which takes a record of 16 KiB of them."""

@@ -1,0 +1,41 @@
+"""What a worker process does without."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+_WORK = """
+import sys
+from pathlib import Path
+from flows.mover import without_numpy
+without_numpy()
+from mappings.states import Change, Outcome
+from tasks.copiers.rows import blank
+from tasks.manifests import ManifestWriter, read_manifest
+from tasks.keeping import carried_tables
+from tests.copiers.memory_cloud import Account
+
+place, again = Path(sys.argv[1]) / "a.parquet", Path(sys.argv[1]) / "b.parquet"
+cloud = Account("src")
+items = [cloud.write("c", f"x{number:04}", b"x").item for number in range(3000)]
+with_rows = ManifestWriter(place, meta={})
+for item in items:
+    with_rows.write(blank(item, Outcome.SAME, Change.SAME))
+with_rows.close()
+carried = ManifestWriter(again, meta={})
+for table in carried_tables(place, "x0100", "x2000"):
+    carried.keep(table)
+carried.close()
+assert [row.name for row in read_manifest(again)] == [item.name for item in items[100:2000]]
+print(sorted(name for name in ("numpy", "pandas") if sys.modules.get(name)))
+"""
+
+
+def test_a_worker_writes_reads_and_carries_manifests_without_numpy(tmp_path: Path) -> None:
+    """Mutations that must fail it: importing NumPy after all; something of Arrow that needs it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WORK, str(tmp_path)], cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
