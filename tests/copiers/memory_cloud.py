@@ -196,6 +196,7 @@ class MemorySource:
         self.keys: frozenset[str] = frozenset()
 
     async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        self.cloud_account.called("unlocked", item.name)
         return item
 
     requests = 0
@@ -253,6 +254,7 @@ class MemoryTarget:
     key = ""
 
     async def unlocked(self, container: str, item: ListedObject) -> ListedObject:
+        self.cloud_account.called("unlocked", item.name)
         return item
 
     def listen(self, throttled: Callable[[float | None], None]) -> None:

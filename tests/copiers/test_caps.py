@@ -112,12 +112,21 @@ def fill(pair: Pair) -> None:
     write("c", "h/snap", b"two longer than a block")
 
 
-async def copied(pair: Pair, pace: Pace, proof: ProofLevel) -> None:
+async def copied(pair: Pair, pace: Pace, proof: ProofLevel, *, rearchive: bool = False) -> None:
     """One run that leaves its manifest with the pair."""
     rows: list[EvidenceRow] = []
-    rules = replace(pair.rules, proof=proof)
-    before = iter(pair.manifest)
-    await copy_shard(SHARD, pair.reader, pair.writer, before, rows.append, rules, pair.routes, Progress(), pace=pace)
+    rules = replace(pair.rules, proof=proof, rearchive=rearchive)
+    pair.attempts += 1
+    journal = pair.journal()
+    try:
+        await copy_shard(
+            SHARD, pair.reader, pair.writer, iter(pair.manifest), rows.append, rules, pair.routes, Progress(),
+            pace=pace, journal=journal,
+        )  # fmt: skip
+    except BaseException:
+        pair.die(journal)
+        raise
+    journal.clear()
     pair.manifest = rows
     assert {row.outcome for row in rows} <= {Outcome.COPIED, Outcome.SAME}
 
@@ -147,6 +156,42 @@ async def test_each_request_and_each_byte_that_leaves_an_account_counts_once(
         assert (pace.requests, pace.bytes) == (sent.requests - before[0], sent.bytes - before[1])
         assert pace.requests > 2
     pair.assert_equal()
+
+
+@pytest.mark.parametrize("mode", ["pull", "stream"])
+async def test_keys_archived_tiers_and_staged_blocks_count_too(mode: str) -> None:
+    """Mutation that must fail it: `spend` left out before the metadata of a blob under a key is asked for, before a
+    copy is archived as its source was or once more after it was brought online, or before staged blocks are listed.
+    """
+    pair = Pair(mode=mode)
+    pair.reader.keys = frozenset({"k"})
+    pair.source.write("c", "a/key", b"x")
+    pair.source.change("c", "a/key", moves=False, customer_key=True, key_sha256="k")
+    pair.source.write("c", "b/cold", b"x")
+    pair.source.write("c", "c/blocks", bytes(range(40)), label=False)
+    sent = Sent(pair)
+
+    async def counts(*, rearchive: bool = False) -> None:
+        pace, before = Ledger(), (sent.requests, sent.bytes)
+        await copied(pair, pace, ProofLevel.L2, rearchive=rearchive)
+        assert (pace.requests, pace.bytes) == (sent.requests - before[0], sent.bytes - before[1])
+
+    def die(operation: str, name: str) -> None:
+        if operation.startswith("put_block") and pair.target.calls[operation] == 3:
+            raise asyncio.CancelledError
+
+    pair.target.hook = die
+    with pytest.raises(asyncio.CancelledError):
+        await copied(pair, Ledger(), ProofLevel.L2)
+    pair.target.hook = None
+    await counts()
+    assert pair.target.calls["staged_blocks"] and pair.source.calls["unlocked"]
+    pair.source.change("c", "b/cold", moves=False, tier="Archive", tier_inferred=False)
+    await counts(rearchive=True)
+    assert pair.target.calls["set_tier"] == 1
+    pair.source.write("c", "b/cold", b"brought online and changed", tier="Hot")
+    await counts(rearchive=True)
+    assert pair.target.calls["set_tier"] == 2
 
 
 async def test_looking_again_at_what_has_changed_counts() -> None:
