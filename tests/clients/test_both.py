@@ -254,6 +254,7 @@ async def test_a_container_arrives_whatever_the_route(box: Mover, service: str) 
     Breaks when a client leaves out what makes the other side refuse a write, or tells one condition for another.
     """
     rows = await box.run("kinds", end="g/")
+    assert {row.name: row.reason for row in rows.values() if row.reason} == {}
     assert len(rows) == box.tally.copied == 6
     assert {row.route for row in rows.values()} == {Route.STREAM if service == "azurite" else Route.PULL}
     assert all(row.proof is ProofLevel.L2 for row in rows.values() if row.size), rows
