@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.prefect]
 
 def test_a_copy_whose_server_dies_ends_whole_and_soon(customer: Customer, tmp_path: Path) -> None:
     """Mutations that must fail it: the summary for Prefect, or the end of its flow run, deciding how the command ends;
-    waiting for the server without an end.
+    an end that waits until Prefect has tried each of its events.
     """
     customer.assessed_and_planned()
     environment = ambient() | PREFECT_ENVIRONMENT | {"PREFECT_HOME": str(tmp_path)}

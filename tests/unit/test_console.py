@@ -12,11 +12,22 @@ from pathlib import Path
 import pytest
 import typer
 from httpx import ConnectError
+from prefect.settings.models.client import ClientSettings
 
 from flows import console
 from flows.cli import evidence_verify
 from flows.console import command, run_flow
-from flows.observe import Outcome, amount, duration, first_of, line, reached, shown, shown_in_prefect
+from flows.observe import (
+    PREFECT_ENVIRONMENT,
+    Outcome,
+    amount,
+    duration,
+    first_of,
+    line,
+    reached,
+    shown,
+    shown_in_prefect,
+)
 from flows.wiring import Bench
 from mappings.errors import (
     DoNotTrust,
@@ -137,6 +148,13 @@ def test_a_flow_that_ended_has_ended_although_prefect_could_not_be_told(
     assert "does not know how this run ended" in capsys.readouterr().err
     with pytest.raises(ConnectError):
         run_flow(lambda: begin(None))
+
+
+def test_prefect_gives_a_server_up_within_minutes() -> None:
+    """Mutation that must fail it: twenty tries, each after twice the wait of the one before, which is weeks."""
+    default = ClientSettings.model_fields["max_retries"].default
+    tries = int(PREFECT_ENVIRONMENT.get("PREFECT_CLIENT_MAX_RETRIES", default))
+    assert sum(2**number for number in range(1, tries + 1)) < 300
 
 
 async def test_a_summary_that_prefect_cannot_take_is_a_warning_and_any_other_defect_is_not() -> None:
