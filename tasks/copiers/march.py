@@ -46,75 +46,25 @@ def out_of_order(what: str, name: str, last: str) -> ReviewFindings:
     )
 
 
-async def ascending(listing: AsyncIterator[ListedObject], what: str) -> AsyncIterator[ListedObject]:
-    """Pass a listing on, as long as its names ascend. No page says how snapshots and versions of one name mix.
+async def ascending_pages(
+    pages: AsyncGenerator[list[ListedObject], None], what: str
+) -> AsyncGenerator[list[ListedObject], None]:
+    """Pass a listing on, as long as its names ascend; it is closed with this.
+
+    No page of the documentation says how snapshots and versions of one name mix.
 
     Raises:
         ReviewFindings: a name sorts before the one before it, or an entry comes twice.
     """
     last: ListedObject | None = None
-    async for item in listing:
-        # Different names decide alone; keys are made only within one name.
-        if last is not None and not last.name < item.name and (item.name != last.name or item.key == last.key):
-            raise out_of_order(what, item.name, last.name)
-        last = item
-        yield item
-
-
-async def ascending_pages(
-    pages: AsyncGenerator[list[ListedObject], None], what: str
-) -> AsyncGenerator[list[ListedObject], None]:
-    """The same for a listing that comes page by page, which is closed with this."""
-    last: ListedObject | None = None
     async with aclosing(pages):
         async for page in pages:
             for item in page:
+                # Different names decide alone; keys are made only within one name.
                 if last is not None and not last.name < item.name and (item.name != last.name or item.key == last.key):
                     raise out_of_order(what, item.name, last.name)
                 last = item
             yield page
-
-
-async def march(
-    source: AsyncIterator[ListedObject], target: AsyncIterator[ListedObject], previous: Iterator[EvidenceRow]
-) -> AsyncIterator[Family]:
-    """Yield one family per name that stands on any side, ascending. All inputs ascend by `ObjectKey`."""
-    left, right, rows = _names(source), _names(target), _rows(previous)
-    heads = [await anext(left, None), await anext(right, None)]
-    row = next(rows, None)
-    while heads[0] or heads[1] or row:
-        name = min(one[0] for one in (heads[0], heads[1], row) if one)
-        of_source = of_target = ()  # type: tuple[ListedObject, ...]
-        of_rows: tuple[EvidenceRow, ...] = ()
-        if heads[0] and heads[0][0] == name:
-            of_source, heads[0] = heads[0][1], await anext(left, None)
-        if heads[1] and heads[1][0] == name:
-            of_target, heads[1] = heads[1][1], await anext(right, None)
-        if row and row[0] == name:
-            of_rows, row = row[1], next(rows, None)
-        yield Family(name, of_source, of_target, of_rows)
-
-
-async def _names(listing: AsyncIterator[ListedObject]) -> AsyncIterator[tuple[str, tuple[ListedObject, ...]]]:
-    held: list[ListedObject] = []
-    async for item in listing:
-        if held and held[0].name != item.name:
-            yield held[0].name, tuple(held)
-            held = []
-        held.append(item)
-    if held:
-        yield held[0].name, tuple(held)
-
-
-def _rows(rows: Iterator[EvidenceRow]) -> Iterator[tuple[str, tuple[EvidenceRow, ...]]]:
-    held: list[EvidenceRow] = []
-    for row in rows:
-        if held and held[0].name != row.name:
-            yield held[0].name, tuple(held)
-            held = []
-        held.append(row)
-    if held:
-        yield held[0].name, tuple(held)
 
 
 class _Side(Generic[K]):
@@ -153,7 +103,10 @@ async def march_pages(
     target: AsyncIterator[list[ListedObject]],
     previous: AsyncIterator[list[EvidenceRow]],
 ) -> AsyncGenerator[list[Family], None]:
-    """The same march over inputs that come in pages, many families at a time: no step of the event loop for each."""
+    """Yield the families of all names that stand on any side, ascending, many at a time: no step of the loop for each.
+
+    All inputs come in pages, and ascend by `ObjectKey`.
+    """
     left, right, rows = _Side(source), _Side(target), _Side(previous)
     sides: tuple[_Side[ListedObject], _Side[ListedObject], _Side[EvidenceRow]] = (left, right, rows)
     while True:

@@ -6,12 +6,17 @@ decides in which pieces the client sees an answer, without waiting for anything.
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+
+from mappings.objects import BlobType, ListedObject
+from tasks.clients import crc64
 
 Script = Callable[["Talk", bytes], bool]
 """Answers one request, whose head (and body of known length) it is handed; False hangs up."""
@@ -143,3 +148,23 @@ def one_by_one(scripts: Sequence[Script]) -> Script:
         return (left.pop(0) if len(left) > 1 else left[0])(talk, request)
 
     return script
+
+
+# --- what most answers are about ---
+
+BYTES = bytes(range(256)) * 16
+MADE = answer("201 Created", ETag='"0x1"', x_ms_request_id="r")
+
+
+def blob(size: int = len(BYTES), name: str = "n") -> ListedObject:
+    return ListedObject(name, "", BlobType.BLOCK, size, '"0xA"', datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def ranged(data: bytes = BYTES) -> bytes:
+    crc = base64.b64encode(crc64.to_bytes(crc64.crc64(data))).decode()
+    return answer("206 Partial Content", data, x_ms_content_crc64=crc)
+
+
+async def read(source: object, item: ListedObject | None = None) -> bytes:
+    item = item or blob()
+    return b"".join([part async for part in source.read("c", item)])  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mappings.fidelity import same_headers
-from mappings.objects import EvidenceRow, Tally
+from mappings.objects import BlobType, EvidenceRow, HttpHeaders, Tally
 from mappings.plan import CopyShard
 from mappings.states import Change, Outcome
 from tasks.copiers.engine import copy_shard
@@ -103,6 +103,23 @@ class Pair:
         """Write requests at the target so far."""
         reads = {"list", "read", "head", "staged_blocks", "pulled", "page_ranges"}
         return sum(count for operation, count in self.target.calls.items() if operation not in reads)
+
+
+def fill(pair: Pair) -> None:
+    """One blob of each kind."""
+    write = pair.source.write
+    write("c", "a/small", b"hello", metadata={"Who": "x"}, tags={"k": "v"}, tier="Cool")
+    write("c", "b/blocks", bytes(range(40)), label=False)
+    write("c", "c/append", b"line\n" * 5, blob_type=BlobType.APPEND, sealed=True)
+    write("c", "d/page", b"\0" * 512 + b"p" * 512 + b"\0" * 1024, blob_type=BlobType.PAGE)
+    write("c", "e/empty", b"")
+    write("c", "f/zero-page", b"\0" * 1024, blob_type=BlobType.PAGE)
+    write("c", "g/label", b"label is wrong", headers=HttpHeaders(content_md5=b"\1" * 16), label=False)
+    write("c", "h/snap", b"one")
+    pair.source.take_snapshot("c", "h/snap")
+    write("c", "h/snap", b"two longer than a block")
+    pair.source.take_snapshot("c", "h/snap")
+    write("c", "h/snap", b"three")
 
 
 async def killed_at(pair: Pair, step: int) -> bool:

@@ -162,3 +162,17 @@ async def opened(
 
 
 __all__ = ["ContainerSettings", "Mover", "opened"]
+
+
+@pytest.fixture(scope="session")
+def _session_history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    estate = f"{ROOT / 'tests' / 'faults' / 'history_estate.py'}:ESTATE"
+    yield from start_sandbox(tmp_path_factory.mktemp("history"), estate)
+
+
+@pytest.fixture
+def kept(_session_history: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+    for name, value in _session_history.environment().items():
+        monkeypatch.setenv(name, value)
+    _session_history.calm()
+    return _session_history
