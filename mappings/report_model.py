@@ -184,7 +184,7 @@ class Brief:
     blockers: tuple[Priority, ...] = ()
     """The weightiest, worst verdict and most resources first."""
     more: int = 0
-    """Further kinds of blockers, in the section "Blockers and conditions"."""
+    """Further reasons of that kind, in the section "Blockers and conditions"."""
     in_out: tuple[Tile, ...] = ()
     """Seen by each lister, in the inventory, with a verdict, unknown, ids behind a difference."""
     in_out_result: Check = Check.NOT_COMPARED

@@ -86,7 +86,7 @@ def _data(report: Report, digest: str) -> dict[str, Any]:
         "verdicts": [_bar(row.cells) for row in (verdicts.rows if verdicts else ())],
         "blockers": [_blocker(each) for each in brief.blockers],
         "no_blockers": "Nothing is blocked, to be replaced or unknown.",
-        "more": f"{brief.more:,} further kinds of blockers are in the full report." if brief.more else "",
+        "more": _more(brief.more),
         "in_out": [_tile(tile) for tile in brief.in_out],
         "in_out_result": IN_OUT[brief.in_out_result],
         "unseen": _unseen(report),
@@ -104,6 +104,12 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("Inventory taken", moment(cover.inventory_taken_at)),
         ("Rules last checked", cover.catalogue_date.isoformat() if cover.catalogue_date else "no date"),
     ]
+
+
+def _more(reasons: int) -> str:
+    if not reasons:
+        return ""
+    return f"{reasons:,} further reasons for what is blocked, to be replaced or unknown are in the full report."
 
 
 def _tile(tile: Tile) -> dict[str, str]:

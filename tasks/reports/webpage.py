@@ -133,7 +133,7 @@ def _brief(brief: Brief, anchors: Anchors) -> dict[str, Any]:
     """The first page besides tiles and sentences."""
     return {
         "blockers": [_priority(each, anchors) for each in brief.blockers],
-        "more": f"{brief.more:,} further kinds of blockers" if brief.more else "",
+        "more": f"{brief.more:,} further reasons for what is blocked, to be replaced or unknown" if brief.more else "",
         "result": IN_OUT[brief.in_out_result],
         "in_out": [
             {
