@@ -143,8 +143,9 @@ class Delivery:
         self.item = fresh
 
     def _switch(self, wrong: SwitchRoute) -> None:
+        """Only a pull says this. One that was under way when others made the pair stream says it late."""
         routes = self.bench.routes
-        if self.route is Route.STREAM or not routes.may_fall_back:
+        if not routes.may_fall_back:
             remedy = 'Set route = "auto" in [copy], or let the target service reach the source account.'
             raise ObjectRefused(f"{wrong.sentence} {remedy}", code=wrong.code, status=wrong.status)
         pair = self.bench.source.account, self.bench.target.account

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from mappings.delta import MISMATCH, is_mismatch
-from mappings.errors import ObjectRefused, ReviewFindings, SlowDown
+from mappings.errors import ObjectRefused, ReviewFindings, SlowDown, SwitchRoute
 from mappings.fidelity import Features
-from mappings.objects import BlobType
+from mappings.objects import BlobType, ListedObject, Written
 from mappings.states import Change, Outcome, ProofLevel, Route
 from tasks.copiers.engine import copy_shard
 from tasks.progress import Progress
@@ -158,6 +158,29 @@ async def test_refused_pulls_switch_the_object_then_the_pair() -> None:
     assert pair.routes.route("src", "dst") is Route.STREAM
     pair.assert_equal()
     assert [event.name for event in pair.routes.events] == ["a", "z0", "z1", "z2", ""]
+
+
+async def test_a_pull_refused_after_the_pair_has_switched_streams_like_the_others() -> None:
+    """Breaks when an object that was under way as the pair began to stream is taken for one that failed to stream."""
+    pair, switched = Pair(), asyncio.Event()
+    for name in "abcd":
+        pair.source.write("c", name, b"one")
+
+    async def refuse(container: str, item: ListedObject, url: str, *, if_match: str | None) -> Written:
+        if item.name == "a":
+            await switched.wait()
+        raise SwitchRoute("cannot read the source", code="CannotVerifyCopySource", status=403)
+
+    def look(operation: str, name: str) -> None:
+        if pair.routes.standing("src", "dst") is Route.STREAM:
+            switched.set()
+
+    pair.writer.put_blob_from_url = refuse  # type: ignore[method-assign]
+    pair.target.hook = look
+    rows = await pair.run(concurrency=4)
+    assert {row.route for row in rows.values()} == {Route.STREAM}
+    assert pair.tally.copied == 4
+    pair.assert_equal()
 
 
 async def test_a_pull_only_run_does_not_stream() -> None:
