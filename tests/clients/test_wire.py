@@ -22,6 +22,7 @@ from tasks.clients import crc64
 from tasks.clients.retries import TRIES
 from tasks.clients.wire import caller, pool
 from tasks.clients.wire.line import BIG
+from tasks.clients.wire.spare import SIZE
 from tests.clients.conftest import SOURCE, Wires
 from tests.clients.scripted import BYTES, MADE, Talk, answer, blob, one_by_one, ranged, read
 
@@ -326,6 +327,42 @@ async def test_a_refusal_before_the_body_is_sent_is_heard(wires: Wires, size: in
         # The rest of the body must not become a part of the next request.
         assert (server.talks, target.requests) == (2, 2)
     heard.set()
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("size", [BIG // 2, 2 * BIG])
+async def test_an_idle_connection_holds_on_to_no_body(wires: Wires, size: int, threads: int) -> None:
+    """Breaks when what is left to send is an empty view on the body: each connection then keeps its last one."""
+    wires.serve(lambda talk, _: talk.send(MADE))
+    target, body = wires.target(), bytearray(size)
+    target.wire._threads = threads
+    await target.put_block("c", "n", "id", body)  # type: ignore[arg-type]
+    # Refused by a bytearray on which there are views.
+    body.append(0)
+
+
+async def test_a_body_is_never_written_over_while_somebody_has_it(wires: Wires) -> None:
+    """Breaks when memory is used again that a reader, or a view of one, still refers to; or never again."""
+    letters = iter(b"abcdefgh")
+
+    def give(talk: Talk, _: bytes) -> bool:
+        return talk.send(ranged(bytes([next(letters)]) * SIZE))
+
+    wires.serve(give)
+    source, item = wires.source(), blob(SIZE)
+
+    async def take() -> bytes:
+        (body,) = [part async for part in source.read("c", item)]
+        return body
+
+    first = await take()
+    second = memoryview(await take())[5:6]
+    third = await take()
+    place = id(third)
+    del third
+    fourth = await take()
+    assert [bytes(one[:1]) for one in (first, second, fourth)] == [b"a", b"b", b"d"]
+    assert id(fourth) == place, "the memory of the third was free"
 
 
 async def test_large_bodies_do_not_wait_for_the_garbage_collector(wires: Wires) -> None:

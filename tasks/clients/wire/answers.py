@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import cast
 
+from tasks.clients.wire.spare import spare
+
 LONGEST_HEAD = 64 * 1024
 _LONGEST_CHUNK_LINE = 1024
 _BARE = frozenset({204, 304})
@@ -278,7 +280,7 @@ class AnswerReader:
         if here >= need:
             self._finish(bytes(memoryview(data)[place : place + need]))
             return need
-        self._target, self._need, self._filled = bytearray(need), need, here
+        self._target, self._need, self._filled = spare.take(need), need, here
         room = memoryview(self._target)
         room[:here] = memoryview(data)[place:end]
         self.room = room[here:]

@@ -23,6 +23,8 @@ _PIECE = 64 * 1024
 """Bytes that are handed to TLS at once, which takes a record of 16 KiB of them."""
 _TURN = 16
 """Records that one line reads before the others have their turn."""
+_NOTHING = memoryview(b"")
+"""Nothing to send. An empty view on a body would hold on to all of it for as long as the line is idle."""
 
 
 class Lost(Exception):
@@ -97,7 +99,7 @@ class Line:
         self._read = cast("Callable[[int, memoryview], int]", sock.read)
         self._reader: AnswerReader | None = None
         self._waiter: Waiter | None = None
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         self._sent = False
         self._writing = False
         self._away = False
@@ -170,6 +172,7 @@ class Line:
                 return
             self._sent = True
             self._rest = self._rest[count:]
+        self._rest = _NOTHING
         if self._writing:
             self._writing = False
             self._loop.remove_writer(self._fd)
@@ -183,7 +186,7 @@ class Line:
 
     def _broke(self, wrong: Exception) -> None:
         """Sending failed. What the service said before it hung up, e.g. 403 to a large body, is still worth reading."""
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         unsent = not self._sent
         if not unsent:
             self._digest()
@@ -352,7 +355,7 @@ class Line:
                     if ready[0][1] & select.POLLIN:
                         return
         finally:
-            self._rest, self._sent = rest, True
+            self._rest, self._sent = rest or _NOTHING, True
 
     def _receive_on_thread(self) -> None:
         """Receive the rest of a body of known length."""
