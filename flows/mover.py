@@ -15,7 +15,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -34,6 +34,8 @@ _NEEDED = ("flows.draining", "flows.wiring", "tasks.clients.blobs", "tasks.clien
 """What every worker needs, sooner or later."""
 _TO_COPY = ("pyarrow.parquet",)
 """What one needs that surely copies something: 45 MiB that a re-sync of what has not changed does without."""
+_TO_PULL = ("azure.storage.blob.aio",)
+"""What gives the target service leave to read the source. A copy that only streams mostly does without the SDK."""
 
 
 def main() -> None:
@@ -41,8 +43,7 @@ def main() -> None:
     asked = _parsed()
     without_numpy()
     start_logging(verbose=asked.verbose)
-    needed = (*_NEEDED, *_TO_COPY) if asked.copies else _NEEDED
-    code = int(carry_on(Path(asked.config), asked.run, number=asked.number, led=asked.led, needed=needed))
+    code = int(carry_on(Path(asked.config), asked.run, number=asked.number, led=asked.led, copies=asked.copies))
     sys.stdout.flush()
     sys.stderr.flush()
     # Everything is closed and written. Taking the interpreter apart would cost a sixth of a second for nothing.
@@ -76,15 +77,15 @@ def join(config: Path, run_id: str = "") -> ExitCode:
     return carry_on(config, found.id, number=os.getpid(), led=False)
 
 
-def carry_on(config: Path, run_id: str, *, number: int, led: bool, needed: Sequence[str] = ()) -> ExitCode:
+def carry_on(config: Path, run_id: str, *, number: int, led: bool, copies: bool = False) -> ExitCode:
     """Work on a run to its end; how a process ends is its exit code, and a sentence for whoever started it.
 
     Args:
         led: the leader holds the other end of our standard input: when it dies, this worker leaves.
-        needed: modules that one without a run imports before it says that it is ready.
+        copies: one without a run makes itself ready to copy, not only to look what has changed.
     """
     try:
-        run_loop(_work(config, run_id, number, led, needed))
+        run_loop(_work(config, run_id, number, led, copies))
     except GovliftError as wrong:
         told = {"exit_code": int(wrong.exit_code), "sentence": wrong.sentence, "next_step": wrong.next_step}
         if not led:
@@ -105,7 +106,7 @@ def run_loop(body: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(body)
 
 
-async def _work(config: Path, run_id: str, number: int, led: bool, needed: Sequence[str]) -> None:
+async def _work(config: Path, run_id: str, number: int, led: bool, copies: bool) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -115,8 +116,7 @@ async def _work(config: Path, run_id: str, number: int, led: bool, needed: Seque
     if led:
         loop.add_reader(sys.stdin.fileno(), _hear, task, word, bytearray())
     if not run_id:
-        for name in needed:
-            importlib.import_module(name)
+        _import(*_NEEDED)
     # The slow imports come after the handlers: who is told to leave while it starts leaves in order, too.
     from flows.draining import drain
     from flows.wiring import Bench
@@ -124,22 +124,31 @@ async def _work(config: Path, run_id: str, number: int, led: bool, needed: Seque
     _collect_rarely()
     async with Bench(config) as bench:
         if not run_id:
-            await _make_ready(bench)
+            await _make_ready(bench, copies)
             sys.stdout.write(READY)
             sys.stdout.flush()
             run_id = await word
         await drain(bench, run_id, number=number)
 
 
-async def _make_ready(bench: Bench) -> None:
+async def _make_ready(bench: Bench, copies: bool) -> None:
     """Do beforehand what takes time and commits to nothing. What is refused now is said when it is needed."""
-    from tasks.clients.wire.dial import trust_at_hand
+    from tasks.clients.trust import trust_at_hand
 
+    if copies:
+        _import(*_TO_COPY, *(() if bench.settings.copy_.route == "stream" else _TO_PULL))
     with suppress(GovliftError):
         _ = bench.ledger
         for session in (bench.source_session, bench.target_session):
             await session.sign_in()
     trust_at_hand()
+    # Nor is what has been imported since.
+    gc.freeze()
+
+
+def _import(*names: str) -> None:
+    for name in names:
+        importlib.import_module(name)
 
 
 def _collect_rarely() -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from azure.storage.blob import ContentSettings
-
 from mappings.objects import AccessPolicy, BlobType, HttpHeaders, ListedObject
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobProperties
+    from azure.storage.blob import BlobProperties, ContentSettings
 
 
 def policy_of(identifier: Any) -> AccessPolicy:
@@ -71,6 +69,8 @@ def headers_of(settings: ContentSettings) -> HttpHeaders:
 
 def settings_of(headers: HttpHeaders) -> ContentSettings:
     """The SDK's value for stored headers; an unset one stays unset."""
+    from azure.storage.blob import ContentSettings
+
     return ContentSettings(
         content_type=headers.content_type or None,
         content_encoding=headers.content_encoding or None,

@@ -9,16 +9,11 @@ import asyncio
 import base64
 import hashlib
 import re
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 from azure.core import MatchConditions
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.storage.blob import CustomerProvidedEncryptionKey
-from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
 from mappings.clouds import Cloud
 from mappings.errors import Corrupted, ObjectError, ObjectRefused, SlowDown
@@ -28,11 +23,13 @@ from tasks.clients.blob_values import listed, policy_of
 from tasks.clients.crc64 import crc64, from_bytes
 from tasks.clients.errors import object_errors
 from tasks.clients.listing import parse_page
-from tasks.clients.patience import Patience, SpokenVersion, pause
+from tasks.clients.retries import SpokenVersion, pause
 from tasks.clients.session import HostGuard
 
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest
+    from azure.storage.blob import CustomerProvidedEncryptionKey
+    from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
 
     from tasks.clients.session import Session
 
@@ -74,20 +71,21 @@ class BlobAccount:
 
     @property
     def service(self) -> BlobServiceClient:
-        """The SDK client; made in the event loop that uses it first."""
+        """The SDK client; belongs to the event loop that uses it first."""
         if self._opened is None:
-            # Built here and not at import, so that SSL_CERT_FILE counts as it stands now; the proxy likewise.
-            connector = aiohttp.TCPConnector(limit=max(32, 4 * self._concurrency), ssl=ssl.create_default_context())
-            web = aiohttp.ClientSession(
-                connector=connector, trust_env=True, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-            )
+            # Imported here: a worker that streams objects mostly needs none of it, and it takes a tenth of a second.
+            from azure.storage.blob.aio import BlobServiceClient
+
+            from tasks.clients.patience import Patience
+            from tasks.clients.transport import Transport
+
             credential: Any = {"account_name": self.account, "account_key": self._key}
             if self._session is not None and not self._key:
                 credential = self._session.aio_credential
             self._opened = BlobServiceClient(
                 self.cloud.blob_endpoint(self.account),
                 credential=credential,
-                transport=AioHttpTransport(session=web),
+                transport=Transport(max(32, 4 * self._concurrency)),
                 retry_policy=Patience(self.spoken, lambda seconds: self.throttled(seconds)),
                 raw_request_hook=self._sending,
                 max_single_get_size=RANGE,

@@ -9,8 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
-from azure.storage.blob import AccessPolicy as SdkAccessPolicy
-from azure.storage.blob import BlobBlock
 
 from mappings.errors import CompareTarget, ObjectGone, ObjectRefused
 from mappings.fidelity import Features, features_of
@@ -122,8 +120,10 @@ class TargetBlobClient:
                 await client.set_container_metadata(metadata)
             policies_differ = not settings.unread and set(there.policies) != set(settings.policies)
             if policies_differ or there.public_access != settings.public_access:
+                from azure.storage.blob import AccessPolicy
+
                 identifiers = {
-                    one.id: SdkAccessPolicy(one.permission or None, one.expiry or None, one.start or None)
+                    one.id: AccessPolicy(one.permission or None, one.expiry or None, one.start or None)
                     for one in settings.policies
                 }
                 await client.set_container_access_policy(identifiers, public_access=public)
@@ -228,6 +228,8 @@ class TargetBlobClient:
     async def commit(
         self, container: str, item: ListedObject, block_ids: Sequence[str], *, if_match: str | None
     ) -> Written:
+        from azure.storage.blob import BlobBlock
+
         with self._errors("commit", container, item.name, target_condition=True):
             said = await self.wire.blob(container, item.name).commit_block_list(
                 [BlobBlock(block_id=block) for block in block_ids],

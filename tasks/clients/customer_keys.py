@@ -10,11 +10,13 @@ import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-
-from azure.storage.blob import CustomerProvidedEncryptionKey
+from typing import TYPE_CHECKING
 
 from mappings.errors import FixTheInput
 from mappings.settings import CustomerKey, TargetKey
+
+if TYPE_CHECKING:
+    from azure.storage.blob import CustomerProvidedEncryptionKey
 
 
 def customer_key(text: str) -> CustomerProvidedEncryptionKey:
@@ -29,6 +31,8 @@ def customer_key(text: str) -> CustomerProvidedEncryptionKey:
         raw = b""
     if len(raw) != 32:
         raise ValueError("a customer-provided key is 32 bytes in Base64")
+    from azure.storage.blob import CustomerProvidedEncryptionKey
+
     return CustomerProvidedEncryptionKey(text, base64.b64encode(hashlib.sha256(raw).digest()).decode())
 
 

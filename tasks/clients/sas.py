@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from azure.storage.blob import ContainerSasPermissions, generate_container_sas
-
 from mappings.route_estimate import SAS_LIFE, SAS_SKEW
 from tasks.clients.errors import object_errors
 
@@ -73,6 +71,8 @@ class SasMint:
         return held.query
 
     async def _mint(self, container: str, now: datetime) -> _Token:
+        from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
         expiry = now + SAS_LIFE
         how: dict[str, object] = {"account_key": self._key}
         if not self._key:

@@ -6,7 +6,6 @@ Whether the real clouds or others under the same names answer is the environment
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, assert_never, cast
 from urllib.parse import parse_qs, urlsplit
@@ -108,10 +107,10 @@ class Session:
         if self._async is None:
             from azure.identity import aio
 
-            # aiohttp reads SSL_CERT_FILE once, when it is imported; said here, it counts as it stands now.
-            bundle = os.environ.get("SSL_CERT_FILE")
-            transport = {"connection_verify": bundle} if bundle else {}
-            inner = chosen_credential(aio, self._settings, self.cloud, self.tenant_id, self._secret, **transport)
+            from tasks.clients.transport import Transport
+
+            over = {"transport": Transport()}
+            inner = chosen_credential(aio, self._settings, self.cloud, self.tenant_id, self._secret, **over)
             self._async = AsyncPinnedCredential(inner, self.cloud, self.tenant_id)
         return self._async
 

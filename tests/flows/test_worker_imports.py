@@ -44,6 +44,37 @@ assert [row.name for row in read_manifest(again)] == [item.name for item in item
 print(sorted(name for name in ("numpy", "pandas") if sys.modules.get(name)))
 """
 
+_CLIENTS = """
+import asyncio
+import sys
+from mappings.clouds import COMMERCIAL, GOVERNMENT
+from mappings.settings import Credential
+from tasks.clients.session import open_session
+from tasks.clients.wire import WireSource, WireTarget
+
+mover._import(*mover._NEEDED)
+
+async def work():
+    who = Credential(kind="client-secret", client_id="c", secret_env="S")
+    source, target = (open_session(cloud, "t" * 36, who, {"S": "s"}) for cloud in (COMMERCIAL, GOVERNMENT))
+    await WireSource(source, COMMERCIAL, "a", concurrency=1).aclose()
+    await WireTarget(target, "a", concurrency=1).aclose()
+
+asyncio.run(work())
+print(sorted(name for name in ("azure.storage.blob", "aiohttp", "requests", "prefect") if name in sys.modules))
+"""
+
+
+def test_a_worker_that_streams_does_without_the_sdk_until_it_needs_it(tmp_path: Path) -> None:
+    """Mutations that must fail it: azure.storage.blob, or a transport of it, imported with one of our clients."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from flows import mover\n" + _CLIENTS],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
 
 def test_a_worker_writes_reads_and_carries_manifests_without_numpy(tmp_path: Path) -> None:
     """Mutations that must fail it: a worker that begins without leaving NumPy out; something of Arrow that needs it."""

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import socket
 import ssl
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from mappings.errors import FixTheInput
 from tasks.clients.redact import clean
+from tasks.clients.trust import trust_at_hand
 from tasks.clients.wire.line import Line, Lost, Yard
 
 CONNECT_SECONDS = 20.0
@@ -198,19 +197,6 @@ class Dialer:
                 await ready
             finally:
                 end(fd)
-
-
-def trust_at_hand() -> ssl.SSLContext:
-    """The trusted certificates that the environment names now, read at the first call."""
-    return _context(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
-
-
-@lru_cache(maxsize=4)
-def _context(*_trusted: str) -> ssl.SSLContext:
-    """What all lines share: reading the trusted certificates takes longer than opening a line."""
-    made = ssl.create_default_context()
-    made.set_alpn_protocols(["http/1.1"])
-    return made
 
 
 def _wake(ready: asyncio.Future[None]) -> None:
