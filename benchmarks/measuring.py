@@ -90,7 +90,9 @@ def run(
         for one in running:
             for pipe in (one.stdin, one.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    # One that died before it was told leaves the word in our hands; how it died is said below.
+                    with suppress(BrokenPipeError):
+                        pipe.close()
     if wrong:
         raise Failed(f"{' '.join(commands[0])} ended with {wrong}: {log.read_text(errors='replace')[-2000:]}")
     return Cost(wall, cpu, peak, start)
