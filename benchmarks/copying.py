@@ -139,7 +139,7 @@ class Bench:
         connections = counted["peak_connections"] - before["connections"]
         return Run(
             cost.wall, cost.start, cost.cpu, cost.peak_mib, here["requests"], there["requests"],
-            connections, lost, used,
+            connections, lost, used, cost.processes,
         )  # fmt: skip
 
     @property
@@ -213,8 +213,8 @@ def heading(bench: Bench) -> Iterator[str]:
     yield f"{machine}; {', '.join(versions)}."
     if bench.start is not None:
         yield (
-            f"govlift's workers take {bench.start.start:.2f} s to be ready, and {bench.start.cpu:.2f} s of CPU where "
-            "nothing is to be copied. In brackets: ratios of time with the former, of CPU without the latter."
+            f"A worker of govlift takes {bench.start.start:.2f} s to be ready, and {bench.start.cpu:.2f} s of CPU "
+            "where nothing is to be copied. In brackets: ratios of time with the former, of CPU without the latter."
         )
     for tool, why in bench.skipped.items():
         yield f"Skipped: {tool}: {why}"

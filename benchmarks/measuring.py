@@ -29,6 +29,8 @@ class Cost:
     """Most memory at once: of a process by the kernel's count, summed over processes side by side."""
     start: float = 0.0
     """Seconds before the word to begin, until all said that they were ready."""
+    processes: int = 1
+    """Commands side by side."""
 
 
 def run(
@@ -95,7 +97,7 @@ def run(
                         pipe.close()
     if wrong:
         raise Failed(f"{' '.join(commands[0])} ended with {wrong}: {log.read_text(errors='replace')[-2000:]}")
-    return Cost(wall, cpu, peak, start)
+    return Cost(wall, cpu, peak, start, len(commands))
 
 
 def _kill(running: list[subprocess.Popen[bytes]]) -> None:

@@ -64,12 +64,12 @@ class CopyRules:
 
     @classmethod
     def from_settings(cls, copy: Copy) -> CopyRules:
-        """The rules that `[copy]` asks for; twelve blocks may be held at once, within 48 MiB to 512 MiB."""
+        """The rules that `[copy]` asks for; sixteen blocks may be held at once, within 64 MiB to 512 MiB."""
         block = copy.block_mib * MIB
         return cls(
             concurrency=copy.most_in_flight,
             block=block,
-            memory=min(512 * MIB, max(48 * MIB, 12 * block)),
+            memory=min(512 * MIB, max(64 * MIB, 16 * block)),
             proof=ProofLevel[copy.proof],
             patience=60 * copy.throttle_minutes,
             exclude_blobs=copy.exclude_blobs,

@@ -11,7 +11,7 @@ from threading import Lock
 
 SIZE = 4 * 1024 * 1024
 """Bytes of the bodies whose memory is kept: those of a whole range of Get Blob."""
-MOST = 12
+MOST = 16
 """Buffers that are kept: the blocks that a worker has in hand by default."""
 
 
