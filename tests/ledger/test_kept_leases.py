@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +19,7 @@ from mappings.plan import CopyShard
 from mappings.runs import Claim, RunKind
 from mappings.states import ShardState
 from tasks.copiers.routes import RouteBook
-from tasks.ledger import Ledger, ledger_url, open_ledger
+from tasks.ledger import Ledger, ledger_url, open_ledger, owners
 from tasks.progress import Progress
 from tasks.shardwork import LEASE_SECONDS, ShardWork, carry_out
 from tests.copiers.bench_of import RULES
@@ -172,6 +175,40 @@ async def test_what_waits_behind_the_shard_in_hand_is_renewed_too(tmp_path: Path
         await life
         worker.leave()
         assert reader.leases(run) == []
+
+
+def of_one_that_has_died() -> str:
+    """The name of a worker of this machine whose process is gone."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    owner = f"{socket.gethostname()}:{owners._process(process.pid)}:1"
+    process.communicate(b"\n")
+    return owner
+
+
+async def test_a_worker_does_not_wait_for_the_lease_of_a_process_that_has_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutation that must fail it: waiting until that lease has run out, two minutes later."""
+    config = tmp_path / "migration.toml"
+    config.write_text(GOOD, "utf-8")
+    owner = of_one_that_has_died()
+    async with Bench(config, environ={}) as opened:
+        writer = opened.ledger.writer
+        run = writer.begin_run(RunKind.MIGRATE, now=now())
+        writer.open_shards(run, [shard(0), shard(1)], now=now())
+        (held,) = writer.claim(run, owner=owner, most=1, lease_seconds=LEASE_SECONDS, now=now())
+        worker = Worker(opened, run, 0)
+        copied: list[str] = []
+
+        async def copy(claim: Claim) -> Tally:
+            copied.append(claim.shard.id)
+            writer.finish(claim, tally=Tally(), manifest="", manifest_hash="", now=now())
+            return Tally()
+
+        monkeypatch.setattr(worker, "_copy", copy)
+        await asyncio.wait_for(worker.work(), 30)
+        assert sorted(copied) == sorted([shard(0).id, shard(1).id]) and copied[-1] == held.shard.id
+        assert opened.ledger.reader.leases(run) == []
 
 
 async def test_a_worker_with_azcopy_and_a_cap_first_looks_who_else_works(tmp_path: Path) -> None:
