@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.blobd import BUILT, ROOT, CompilerMissing, Service
@@ -49,8 +50,8 @@ class Bench:
         """Case and tool -> what it said."""
         self._before: Mapping[str, Any] = {}
         """Counters of the service when the run began."""
-        self.start: Run | None = None
-        """What govlift's workers cost where there is nothing to copy."""
+        self.starts: list[Run] = []
+        """What one of govlift's workers costs where there is nothing to copy, once before each case."""
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ
         }
@@ -80,11 +81,10 @@ class Bench:
         self.service.ask("drop", side="government", account=TARGET, container=CONTAINER, whole=1)
 
     def measure_start(self) -> None:
-        """The median of three runs over an empty container."""
+        """One more run over an empty container."""
         case = Case("start", "an empty container", 0, 0, (PULL,))
         self._load(case)
-        runs = sorted((self._one(case, PULL) for _ in range(3)), key=lambda run: run.cpu)
-        self.start = runs[1]
+        self.starts.append(self._one(case, PULL))
 
     def _load(self, case: Case) -> None:
         ask = self.service.ask
@@ -149,7 +149,7 @@ class Bench:
                 self.cases[case].count,
                 self.cases[case].size,
                 tuple(runs),
-                self.start.cpu if self.start is not None and tool.startswith("govlift") else 0.0,
+                median(run.cpu for run in self.starts) if self.starts and tool.startswith("govlift") else 0.0,
             )
             for (case, tool), runs in self.runs.items()
         }
@@ -211,9 +211,10 @@ def heading(bench: Bench) -> Iterator[str]:
     versions = sorted({TOOLS[tool].version() for tool in used} - {""})
     machine = f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}, {datetime.now(UTC):%F}"
     yield f"{machine}; {', '.join(versions)}."
-    if bench.start is not None:
+    if bench.starts:
+        ready, cpu = (median(values) for values in zip(*((run.start, run.cpu) for run in bench.starts), strict=True))
         yield (
-            f"A worker of govlift takes {bench.start.start:.2f} s to be ready, and {bench.start.cpu:.2f} s of CPU "
+            f"A worker of govlift takes {ready:.2f} s to be ready, and {cpu:.2f} s of CPU "
             "where nothing is to be copied. In brackets: ratios of time with the former, of CPU without the latter."
         )
     for tool, why in bench.skipped.items():
@@ -267,9 +268,9 @@ def main() -> None:
     with opened(folder, asked.threads) as service:
         bench = Bench(folder, service, asked.pull)
         limit = "" if asked.no_limits else limits(service)
-        if any(tool.startswith("govlift") for tool in wanted):
-            bench.measure_start()
         for case in cases:
+            if any(tool.startswith("govlift") for tool in wanted):
+                bench.measure_start()
             say(f"{case.name}: {case.title}")
             rounds = min(asked.repeats or case.repeats, case.repeats)
             bench.carry_out(case, tuple(tool for tool in case.tools if tool in wanted), rounds)
