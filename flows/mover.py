@@ -142,7 +142,7 @@ async def _make_ready(bench: Bench, copies: bool) -> None:
         for session in (bench.source_session, bench.target_session):
             await session.sign_in()
     trust_at_hand()
-    # Nor is what has been imported since.
+    # What has been imported since `_collect_rarely` is not looked at either.
     gc.freeze()
 
 
