@@ -83,6 +83,7 @@ async def test_each_kind_of_change_is_foreseen_with_its_bytes(migration: Migrati
     assert found.at_most == (6, 69)
 
 
+@pytest.mark.slow
 async def test_the_look_says_what_the_run_then_does(migration: Migration) -> None:
     """Over many estates at random: kinds, and objects and bytes that travel, are those of the run that follows.
 

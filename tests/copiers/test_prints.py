@@ -38,6 +38,7 @@ def item(name: str, snapshot: str = "") -> ListedObject:
     return replace(account.write("c", name, b"x").item, snapshot=snapshot)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(NAMES, st.data())
 def test_each_run_is_hashed_whole_wherever_pages_end(names: list[str], data: st.DataObject) -> None:

@@ -136,6 +136,7 @@ DAMAGE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(OBJECTS, max_size=3), st.integers(), st.data())
 def test_a_damaged_page_is_read_the_same_by_both_or_by_none(
