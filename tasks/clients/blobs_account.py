@@ -20,7 +20,7 @@ from mappings.errors import Corrupted, ObjectError, ObjectRefused, SlowDown
 from mappings.objects import ContainerSettings, ListedObject
 from mappings.shards import asked_for
 from tasks.clients.blob_values import listed, policy_of
-from tasks.clients.crc64 import crc64, from_bytes
+from tasks.clients.crc64 import RANGE, crc64, from_bytes
 from tasks.clients.errors import object_errors
 from tasks.clients.listing import parse_page
 from tasks.clients.retries import SpokenVersion, pause
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from tasks.clients.session import Session
 
-RANGE = 4 * 1024 * 1024
-"""Most bytes of one Get Blob: the largest range whose checksum the service computes (REST, "Get Blob")."""
 _PAGE = 5000
 _DOTTED = re.compile(r"/\.{1,2}/").search
 _READS = 3

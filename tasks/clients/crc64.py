@@ -10,6 +10,8 @@ from typing import cast
 
 from awscrt import checksums
 
+RANGE = 4 * 1024 * 1024
+"""Most bytes of one Get Blob: the largest range whose checksum the service computes (REST, "Get Blob")."""
 _ZEROS = bytes(1 << 20)
 
 

@@ -8,7 +8,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from tasks.clients.trust import trust_at_hand
 
 
-class Transport(AioHttpTransport):  # type: ignore[misc]
+class Transport(AioHttpTransport):  # type: ignore[misc]  # The SDK loads the name when asked, so its type is unknown.
     """The SDK's own, but for what it trusts: aiohttp reads SSL_CERT_FILE when it is imported, this as it stands now.
 
     It belongs to one client, which closes it, and to the event loop in which that sends its first request.

@@ -9,12 +9,13 @@ from mappings.filter_tests import Test
 from mappings.objects import ListedObject
 from mappings.settings import Copy
 from mappings.states import ProofLevel
+from tasks.clients.crc64 import RANGE
 
 MIB = 1024 * 1024
 PAGE_WRITE = 4 * MIB
 """Most bytes of one Put Page (REST, "Put Page")."""
-READ = 4 * MIB
-"""Bytes of one read: the largest range whose checksum the service computes (REST, "Get Blob")."""
+READ = RANGE
+"""Bytes of one read."""
 READ_AHEAD = 2 * READ
 """Most bytes that reading from one end to the other holds: the range at hand, and the next one on its way."""
 MOST_BLOCKS = 50_000

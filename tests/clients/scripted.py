@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mappings.objects import BlobType, ListedObject
 from tasks.clients import crc64
+from tasks.clients.wire import WireSource
 
 Script = Callable[["Talk", bytes], bool]
 """Answers one request, whose head (and body of known length) it is handed; False hangs up."""
@@ -165,6 +166,6 @@ def ranged(data: bytes = BYTES) -> bytes:
     return answer("206 Partial Content", data, x_ms_content_crc64=crc)
 
 
-async def read(source: object, item: ListedObject | None = None) -> bytes:
+async def read(source: WireSource, item: ListedObject | None = None) -> bytes:
     item = item or blob()
-    return b"".join([part async for part in source.read("c", item)])  # type: ignore[attr-defined]
+    return b"".join([part async for part in source.read("c", item)])

@@ -31,7 +31,7 @@ from tasks.ledger import ledger_url, open_ledger
 from tasks.progress import Progress
 from tasks.shardwork import ShardWork, carry_out
 from tests.copiers import jump_loop
-from tests.copiers.bench_of import RULES, SHARD, Pair
+from tests.copiers.bench_of import RULES, SHARD, Pair, fill
 from tests.copiers.memory_cloud import MemorySource, MemoryTarget
 from tests.copiers.raw_pages import RawSource
 from tests.copiers.starting import StartingPair
@@ -97,19 +97,6 @@ class Sent:
         calls = self._pair.source.calls + self._pair.target.calls
         others = sum(count for operation, count in calls.items() if operation not in self._READS)
         return others + self._reads + self._pages
-
-
-def fill(pair: Pair) -> None:
-    """One object of each kind."""
-    write = pair.source.write
-    write("c", "a/small", b"hello", metadata={"Who": "x"}, tags={"k": "v"}, tier="Cool")
-    write("c", "b/blocks", bytes(range(40)), label=False)
-    write("c", "c/append", b"line\n" * 5, blob_type=BlobType.APPEND, sealed=True)
-    write("c", "d/page", b"\0" * 512 + b"p" * 512 + b"\0" * 1024, blob_type=BlobType.PAGE)
-    write("c", "e/empty", b"")
-    write("c", "h/snap", b"one")
-    pair.source.take_snapshot("c", "h/snap")
-    write("c", "h/snap", b"two longer than a block")
 
 
 async def copied(pair: Pair, pace: Pace, proof: ProofLevel, *, rearchive: bool = False) -> None:

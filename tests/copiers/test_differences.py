@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,9 @@ async def test_deletions_and_extras_are_reported_and_kept() -> None:
         ({}, True, Change.SAME, {}),
     ],
 )
-async def test_changes_beside_the_content_travel_alone(parts, moves, change, calls) -> None:  # type: ignore[no-untyped-def]
+async def test_changes_beside_the_content_travel_alone(
+    parts: dict[str, Any], moves: bool, change: Change, calls: dict[str, int]
+) -> None:
     """Breaks when a tag-only or tier-only change is missed, or a metadata change carries the content along."""
     pair = Pair()
     pair.source.write("c", "x", b"content", metadata={"a": "1"}, tags={"t": "1"})

@@ -160,7 +160,9 @@ async def test_refused_pulls_switch_the_object_then_the_pair() -> None:
     assert [event.name for event in pair.routes.events] == ["a", "z0", "z1", "z2", ""]
 
 
-async def test_a_pull_refused_after_the_pair_has_switched_streams_like_the_others() -> None:
+async def test_a_pull_refused_after_the_pair_has_switched_streams_like_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Breaks when an object that was under way as the pair began to stream is taken for one that failed to stream."""
     pair, switched = Pair(), asyncio.Event()
     for name in "abcd":
@@ -175,7 +177,7 @@ async def test_a_pull_refused_after_the_pair_has_switched_streams_like_the_other
         if pair.routes.standing("src", "dst") is Route.STREAM:
             switched.set()
 
-    pair.writer.put_blob_from_url = refuse  # type: ignore[method-assign]
+    monkeypatch.setattr(pair.writer, "put_blob_from_url", refuse)
     pair.target.hook = look
     rows = await pair.run(concurrency=4)
     assert {row.route for row in rows.values()} == {Route.STREAM}

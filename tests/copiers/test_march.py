@@ -15,7 +15,7 @@ from mappings.objects import BlobType, EvidenceRow, ListedObject
 from mappings.states import Change, Outcome
 from tasks.copiers.march import Family, march_pages
 
-T = TypeVar("T")
+T = TypeVar("T", ListedObject, EvidenceRow)
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 ITEM = ListedObject("", "", BlobType.BLOCK, 0, '"1"', WHEN)
 ROW = EvidenceRow("", "", "BlockBlob", 0, '"1"', WHEN, Outcome.SAME, Change.SAME, None, None)
@@ -28,7 +28,7 @@ def families(source: list[ListedObject], target: list[ListedObject], rows: list[
     """What stands under each name, from whole lists."""
 
     def under(name: str, items: list[T]) -> tuple[T, ...]:
-        return tuple(one for one in items if one.name == name)  # type: ignore[attr-defined]
+        return tuple(one for one in items if one.name == name)
 
     names = sorted({one.name for one in (*source, *target, *rows)})
     return [Family(name, under(name, source), under(name, target), under(name, rows)) for name in names]

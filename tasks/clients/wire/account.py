@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from mappings.errors import Corrupted, ObjectError, ObjectRefused
 from mappings.objects import BlobType, HttpHeaders, ListedObject, Written
 from mappings.shards import asked_for
-from tasks.clients.crc64 import crc64, from_bytes
+from tasks.clients.crc64 import RANGE, crc64, from_bytes
 from tasks.clients.errors import Sent
 from tasks.clients.listing import parse_page
 from tasks.clients.wire.answers import Reply
@@ -23,8 +23,6 @@ from tasks.clients.wire.calls import Call
 from tasks.clients.wire.heads import etag_line, folder, query, quoted
 from tasks.copiers.base import ReadThen
 
-RANGE = 4 * 1024 * 1024
-"""Most bytes of one Get Blob: the largest range whose checksum the service computes (REST, "Get Blob")."""
 _PAGE = 5000
 _LARGEST_PAGE = 256 * 1024 * 1024
 """Bytes of one listing page: 5,000 entries, each with its 8 KiB of metadata in XML, and its tags."""

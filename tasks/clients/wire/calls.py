@@ -30,13 +30,15 @@ class Call:
         self._caller = caller
         self._then: Then | None = then
         """None once it was called: what it holds may hold this call."""
-        self._reader = AnswerReader(bodiless=False, most=most)
+        self._reader: AnswerReader | None = AnswerReader(bodiless=False, most=most)
+        """None once it is over: who asked may hold this call for long, and the reader holds the body."""
         self._line: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._over = False
 
     def send(self, line: Line, head: bytes, body: bytes | memoryview, patience: float) -> None:
         self._line, self._task = line, None
+        assert self._reader is not None
         line.begin(head, body, self._reader, patience, self)
 
     def wait_for(self, task: asyncio.Task[None]) -> None:
@@ -51,9 +53,9 @@ class Call:
         line, self._line = self._line, None
         if line is not None and line.alive:
             self._caller.give(line)
-        reply, then = self._reader.reply, self._then
-        assert reply is not None and then is not None
-        self._then = None
+        reader, then = self._reader, self._then
+        assert reader is not None and reader.reply is not None and then is not None
+        reply, self._reader, self._then = reader.reply, None, None
         if reply.status < 300:
             then(reply, 0.0)
         else:
@@ -62,7 +64,7 @@ class Call:
     def set_exception(self, _: Exception, /) -> None:
         """There was no answer, or no line. The ordinary way meets the same where it lasts, and says it."""
         then, self._then, self._line, self._task = self._then, None, None, None
-        self._over = True
+        self._over, self._reader = True, None
         assert then is not None
         then(None, 0.0)
 

@@ -9,27 +9,22 @@ from __future__ import annotations
 import sys
 from threading import Lock
 
-SIZE = 4 * 1024 * 1024
-"""Bytes of the bodies whose memory is kept: those of a whole range of Get Blob."""
-MOST = 16
+from tasks.clients.crc64 import RANGE
+
+_MOST = 16
 """Buffers that are kept: the blocks that a worker has in hand by default."""
 
 
 class Spare:
-    """Buffers of `SIZE` bytes.
+    """Buffers for whole ranges of Get Blob."""
 
-    Args:
-        most: that are kept.
-    """
-
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._kept: list[bytearray] = []
         self._lock = Lock()
 
     def take(self, size: int) -> bytearray:
         """Memory of so many bytes that nobody else refers to; what stands in it is anything."""
-        if size != SIZE:
+        if size != RANGE:
             return bytearray(size)
         kept = self._kept
         with self._lock:
@@ -37,7 +32,7 @@ class Spare:
                 if sys.getrefcount(kept[number]) == _ALONE:
                     return kept[number]
             made = bytearray(size)
-            if len(kept) < self._most:
+            if len(kept) < _MOST:
                 kept.append(made)
             return made
 
