@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 MIB = 1 << 20
+CONTAINER = "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class Case:
     pull: str = "ref"
     """How the service reads a copy source: "ref" looks it up in memory, for between two clouds those bytes do not pass
     the mover's machine; "fetch" asks for it over HTTPS, on the mover's cores."""
+    spread: int = 1
+    """Containers that the blobs lie in, as many in each."""
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        return (CONTAINER,) if self.spread == 1 else tuple(f"{CONTAINER}{number:04}" for number in range(self.spread))
 
 
 _SMALL = 16 * 1024
@@ -159,6 +166,28 @@ CASES = (
         latency_ms=40,
         group="big",
         repeats=3,
+    ),
+    Case(
+        "containers-pull-40ms",
+        "300 containers of 20 x 16 KiB by pull, 40 ms a request",
+        6_000,
+        _SMALL,
+        ("govlift-pull", "azcopy", "rclone-pull-300"),
+        latency_ms=40,
+        group="containers",
+        repeats=3,
+        spread=300,
+    ),
+    Case(
+        "containers-stream-40ms",
+        "300 containers of 20 x 16 KiB by stream, 40 ms a request",
+        6_000,
+        _SMALL,
+        ("govlift-stream", "rclone-stream", "rclone-stream-300"),
+        latency_ms=40,
+        group="containers",
+        repeats=3,
+        spread=300,
     ),
     Case(
         "resync-100k",

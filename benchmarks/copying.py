@@ -30,11 +30,10 @@ from benchmarks.cases import Case, chosen
 from benchmarks.goals import GOALS, PULL, Row, Rows, Run
 from benchmarks.limits import limits
 from benchmarks.measuring import Cost, Failed
-from benchmarks.tools import CONTAINER, SOURCE, TARGET, TOOLS, Missing, Place, govlift
+from benchmarks.tools import SOURCE, TARGET, TOOLS, Missing, Place, govlift
 
 CALM = {"latency_ms": 0, "busy": 0, "reset_before": 0, "reset_after": 0, "truncate": 0, "retry_after": -1}
 BEGIN, END = "<!-- make bench writes from here -->", "<!-- to here -->"
-_AWAY = {"account": SOURCE, "container": CONTAINER}
 
 
 class Bench:
@@ -77,8 +76,9 @@ class Bench:
                     continue
                 self.runs.setdefault((case.name, tool), []).append(run)
                 say(f"  round {number + 1}: {tool}: {run.wall:.2f} s, CPU {run.cpu:.2f} s, {run.peak_mib:.0f} MiB")
-        self.service.ask("drop", side="commercial", **_AWAY, whole=1)
-        self.service.ask("drop", side="government", account=TARGET, container=CONTAINER, whole=1)
+        for container in case.containers:
+            self.service.ask("drop", side="commercial", account=SOURCE, container=container, whole=1)
+            self.service.ask("drop", side="government", account=TARGET, container=container, whole=1)
 
     def measure_start(self) -> None:
         """One more run over an empty container."""
@@ -90,16 +90,22 @@ class Bench:
         ask = self.service.ask
         ask("settings", **CALM, pull=self.pull or case.pull)
         ask("account", side="government", name=TARGET)
-        ask("drop", side="commercial", **_AWAY)
-        ask("load", side="commercial", **_AWAY, n=case.count, size=case.size)
-        self._empty()
+        each = case.count // case.spread
+        for number, container in enumerate(case.containers):
+            held = {"side": "commercial", "account": SOURCE, "container": container}
+            ask("drop", **held)
+            ask("load", **held, n=each, size=case.size, **{"from": number * each})
+        self._empty(case)
         shutil.rmtree(self._folder(case), ignore_errors=True)
         if case.kind == "resync":
             say("  the first copy, by govlift")
             govlift(case, self._place(case), route="pull", proof="L1")
 
-    def _empty(self) -> None:
-        self.service.ask("drop", side="government", account=TARGET, container=CONTAINER)
+    def _empty(self, case: Case) -> None:
+        for container in case.containers:
+            held = {"side": "government", "account": TARGET, "container": container}
+            self.service.ask("load", **held, n=0)
+            self.service.ask("drop", **held)
 
     def _folder(self, case: Case) -> Path:
         return self.folder / case.name
@@ -110,11 +116,11 @@ class Bench:
             self.service.ask("counters/reset")
             self._before = self.service.ask("counters")
 
-        return Place(self._folder(case), self.environment, ready)
+        return Place(self._folder(case), self.environment, ready, case.containers)
 
     def _one(self, case: Case, tool: str) -> Run:
         if case.kind != "resync":
-            self._empty()
+            self._empty(case)
             shutil.rmtree(self._folder(case), ignore_errors=True)
         place = self._place(case, {"latency_ms": case.latency_ms, **case.faults})
         if case.kind == "resync" and not tool.startswith("govlift"):
@@ -126,10 +132,14 @@ class Bench:
             self.service.ask("settings", **CALM)
         if case.kind == "list":
             return self._run(ran.cost, counted, 0)
-        found = self.service.ask("compare", **_AWAY, to_account=TARGET, to_container=CONTAINER)
-        lost = int(found["missing"]) + int(found["different"]) + int(found["extra"])
-        if lost:
-            say(f"  {tool}: WRONG at the destination: {found}")
+        lost = 0
+        for container in case.containers:
+            here = {"account": SOURCE, "container": container}
+            found = self.service.ask("compare", **here, to_account=TARGET, to_container=container)
+            wrong = int(found["missing"]) + int(found["different"]) + int(found["extra"])
+            if wrong:
+                say(f"  {tool}: WRONG at the destination: {container}: {found}")
+            lost += wrong
         return self._run(ran.cost, counted, lost)
 
     def _run(self, cost: Cost, counted: Mapping[str, Any], lost: int) -> Run:
@@ -247,7 +257,9 @@ def opened(folder: Path, threads: int) -> Iterator[Service]:
 def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     reader.add_argument(
-        "--cases", default="", help="groups (small, hundred, mid, big, resync, list, million) or names; all by default"
+        "--cases",
+        default="",
+        help="groups (small, hundred, mid, big, containers, resync, list, million) or names; all by default",
     )
     reader.add_argument("--tools", default="", help="only these")
     reader.add_argument("--repeats", type=int, default=0, help="rounds, at most; 5 by default, fewer of large ones")

@@ -6,7 +6,8 @@ import json
 import subprocess
 
 from benchmarks.blobd import Service, built
-from benchmarks.tools import CONTAINER, SOURCE, TARGET
+from benchmarks.cases import CONTAINER
+from benchmarks.tools import SOURCE, TARGET
 
 MIB = 1 << 20
 

@@ -64,7 +64,7 @@ def shards_of(survey: ContainerSurvey, target: str) -> list[CopyShard]:
     ]
 
 
-async def prepare(config: Path, kind: RunKind, source: str, target: str, container: str) -> tuple[str, int]:
+async def prepare(config: Path, kind: RunKind, source: str, target: str, containers: list[str]) -> tuple[str, int]:
     """Everything that comes before the workers. Returns the run's id, and how many workers a command would start."""
     async with Bench(config) as bench:
         writer, reader = bench.ledger.writer, bench.ledger.reader
@@ -79,9 +79,10 @@ async def prepare(config: Path, kind: RunKind, source: str, target: str, contain
         reading, writing = bench.source_blobs(source), bench.target_blobs(target)
         if kind is RunKind.MIGRATE:
             mark_folder(bench.folder, reader, writer, now=now())
-            await writing.create_container(await reading.container_settings(container))
-            survey = await survey_container(reading, source, container, bench.settings.copy_.shard_objects)
-            shards = shards_of(survey, target)
+            for container in containers:
+                await writing.create_container(await reading.container_settings(container))
+                survey = await survey_container(reading, source, container, bench.settings.copy_.shard_objects)
+                shards += shards_of(survey, target)
         run_id = writer.begin_run(kind, now=now())
         writer.open_shards(run_id, shards, now=now())
         return run_id, max(1, at_first(bench.settings.copy_, kind, workers_for(bench, shards, kind)))
@@ -121,10 +122,10 @@ def main() -> None:
     if not config.exists():
         config.write_text(settings_text(asked["copy"]), encoding="utf-8")
     if sys.argv[2] == "survey":
-        sys.stdout.write(f"{run_loop(counted(config, asked['source'], asked['container']))}\n")
+        sys.stdout.write(f"{run_loop(counted(config, asked['source'], asked['containers'][0]))}\n")
         return
     kind = RunKind(sys.argv[2])
-    run_id, workers = asyncio.run(prepare(config, kind, asked["source"], asked["target"], asked["container"]))
+    run_id, workers = asyncio.run(prepare(config, kind, asked["source"], asked["target"], asked["containers"]))
     sys.stdout.write(f"{run_id} {workers}\n")
 
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.blobd import ROOT
-from benchmarks.cases import Case
+from benchmarks.cases import CONTAINER, Case
 from benchmarks.measuring import Cost, Failed, run
 from benchmarks.preparing import SECRET_ENV
 
 AZCOPY = ROOT / "tests/oracle/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64"
-SOURCE, TARGET, CONTAINER = "benchsource", "benchtarget", "data"
+SOURCE, TARGET = "benchsource", "benchtarget"
 SAS = "sv=2021-12-02&ss=b&srt=sco&sp=rwdlacupt&se=2099-01-01T00%3A00%3A00Z&spr=https&sig=YmVuY2htYXJr"
 """The service wants a SAS to be there and does not check its signature."""
 
@@ -38,13 +38,20 @@ class Place:
     ready: Callable[[], None] = lambda: None
     """Called when all is prepared: from here on latency, faults and counters are the run's."""
 
+    containers: tuple[str, ...] = (CONTAINER,)
+
     @property
     def source(self) -> str:
-        return f"https://{SOURCE}.blob.core.windows.net/{CONTAINER}"
+        return f"https://{SOURCE}.blob.core.windows.net/{self._named}"
 
     @property
     def target(self) -> str:
-        return f"https://{TARGET}.blob.core.usgovcloudapi.net/{CONTAINER}"
+        return f"https://{TARGET}.blob.core.usgovcloudapi.net/{self._named}"
+
+    @property
+    def _named(self) -> str:
+        """The one container; "" is all of the account."""
+        return self.containers[0] if len(self.containers) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class Tool:
 
 def govlift(case: Case, place: Place, *, kind: str = "migrate", **copy: object) -> Ran:
     """Prepare with the product's own code, then measure its worker processes."""
-    told = {"copy": copy, "source": SOURCE, "target": TARGET, "container": CONTAINER}
+    told = {"copy": copy, "source": SOURCE, "target": TARGET, "containers": place.containers}
     place.folder.mkdir(parents=True, exist_ok=True)
     (place.folder / "case.json").write_text(json.dumps(told), encoding="utf-8")
     environment = {**place.environment, SECRET_ENV: "secret", "PYTHONPATH": str(ROOT)}
@@ -102,7 +109,7 @@ def _must_be_whole(place: Place, run_id: str) -> None:
 
 def govlift_list(case: Case, place: Place) -> Ran:
     """The survey of one container, in a process of its own that starts with the clock."""
-    told = {"copy": {}, "source": SOURCE, "target": TARGET, "container": CONTAINER}
+    told = {"copy": {}, "source": SOURCE, "target": TARGET, "containers": place.containers}
     place.folder.mkdir(parents=True, exist_ok=True)
     (place.folder / "case.json").write_text(json.dumps(told), encoding="utf-8")
     command = [sys.executable, "-m", "benchmarks.preparing", str(place.folder), "survey"]
@@ -145,7 +152,8 @@ def _azcopy(words: list[str], place: Place, *, tuned: bool = False) -> Ran:
 
 def azcopy(case: Case, place: Place, *more: str) -> Ran:
     """`azcopy copy`, always a pull; with options, as many requests at once as its client lets through, too."""
-    urls = [f"{place.source}/*?{SAS}", f"{place.target}?{SAS}"]
+    every = "/*" if len(place.containers) == 1 else ""
+    urls = [f"{place.source}{every}?{SAS}", f"{place.target}?{SAS}"]
     return _azcopy(["copy", *urls, "--from-to=BlobBlob", "--recursive", *more], place, tuned=bool(more))
 
 
@@ -177,7 +185,8 @@ def rclone(case: Case, place: Place, *more: str, command: str = "copy", transfer
         *("--azureblob-no-check-container", "--retries", "3", "--stats", "0", *more),
     ]
     place.ready()
-    told = [f"com:{CONTAINER}", "--json"] if command == "size" else [f"com:{CONTAINER}", f"gov:{CONTAINER}"]
+    named = place.containers[0] if len(place.containers) == 1 else ""
+    told = [f"com:{named}", "--json"] if command == "size" else [f"com:{named}", f"gov:{named}"]
     return Ran(run([[*words, command, *told]], place.environment, place.folder / "rclone.log"))
 
 
