@@ -52,7 +52,7 @@ def crew_size(copy: Copy, *, shards: int, objects: int, size: int) -> int:
     """How many worker processes this machine starts; 0 where the command's own process does the work.
 
     Args:
-        shards: to be copied; a worker has one at a time.
+        shards: to be copied; more processes than shards would have nothing to do.
         objects: expected, of all shards.
         size: bytes expected; 0 where nobody knows.
     """

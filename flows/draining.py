@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from flows.wiring import Bench, now
 from mappings.errors import FixTheInput, GovliftError, ResumeLater
 from mappings.evidence import Event
+from mappings.inhand import MOST_IN_HAND, InHand, takes_another
 from mappings.objects import BlobType, Tally
 from mappings.route_changes import EVENT as ROUTES
 from mappings.runs import Claim, RunKind, RunRecord, WorkerRecord
@@ -30,7 +31,7 @@ from tasks.copiers.rules import CopyRules
 from tasks.evidence_folder import require_folder
 from tasks.external import azcopy_of
 from tasks.ledger.owners import is_alive, own_name
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tasks.shardwork import LEASE_SECONDS, ShardWork, carry_out
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("govlift")
 
 MOST_AT_ONCE = 32
-"""Shards of one claim. What waits behind the first is given back when the worker ends."""
+"""Shards of one claim. What waits behind those in hand is given back when the worker ends."""
+_CLAIMED_OBJECTS = 1000
+"""Objects of one claim; the shard that reaches it is the last."""
 BEAT_SECONDS = 2.0
 """Between two signs of life."""
 SILENT = timedelta(seconds=30)
@@ -103,7 +106,7 @@ async def drain(bench: Bench, run_id: str, *, number: int = 0) -> Tally:
 
 
 class Worker:
-    """One worker of one run. The ledger is asked on the event loop only while no shard is in hand.
+    """One worker of one run. It has one large shard in hand, or several small ones (`mappings.inhand`).
 
     Args:
         number: of this worker among those of its machine.
@@ -116,7 +119,11 @@ class Worker:
         self._work = shard_work(bench, self._progress)
         self._reader, self._writer = bench.ledger.reader, bench.ledger.writer
         self._waiting: deque[Claim] = deque()
-        self._in_hand: Claim | None = None
+        self._hand: dict[asyncio.Task[Tally], tuple[Claim, ShardProgress]] = {}
+        self._moved = asyncio.Event()
+        """Set when objects were settled, or a shard has ended: there may be room for another."""
+        self._dry = False
+        """Whether no shard was free when last asked."""
         self._workers = 1
         self._routes_told = self._routes_heard = 0
         self._holder = asyncio.current_task()
@@ -139,11 +146,10 @@ class Worker:
             # A process of AzCopy keeps the part of the cap that it was started with.
             await self._met.wait()
         while not self._run_is_over():
-            self._waiting.extend(self._claim())
-            if self._waiting:
+            copied = await self._copy()
+            if copied is not None:
                 pause = _LOOK_SECONDS[0]
-                while self._waiting:
-                    total += await self._copy(self._waiting.popleft())
+                total += copied
             elif self._nothing_is_left():
                 break
             else:
@@ -186,31 +192,65 @@ class Worker:
         """Give back what was claimed and not begun, and say goodbye."""
         try:
             self._writer.release_all(self._waiting, now=now())
-            self._writer.worker_seen(replace(self._record(), ended=now(), shards=(), in_flight={}, failing={}))
+            self._writer.worker_seen(replace(self._record(), ended=now(), shards=(), in_flight={}, failing_in={}))
         except GovliftError as wrong:
             log.warning("worker: the leases run out by themselves: %s", wrong.sentence)
         self._work.paces.close()
 
-    async def _copy(self, claim: Claim) -> Tally:
-        self._in_hand = claim
-        shard = claim.shard
-        bench = self._bench
-        source, target = bench.sides_of(shard)
+    async def _copy(self) -> Tally | None:
+        """Copy what can be had, until nothing is in hand and nothing is free; None where nothing was."""
+        total, self._dry = Tally(), False
         try:
-            return await carry_out(claim, self._work, source, target)
+            self._take()
+            if not self._hand:
+                return None
+            while self._hand:
+                await self._moved.wait()
+                self._moved.clear()
+                for task in [one for one in self._hand if one.done()]:
+                    del self._hand[task]
+                    total += task.result()
+                self._tell_routes()
+                self._take()
+            return total
         finally:
-            self._in_hand = None
-            self._progress.next_shard()
+            for task in self._hand:
+                task.cancel()
+            await asyncio.gather(*self._hand, return_exceptions=True)
+            self._hand.clear()
             self._tell_routes()
 
+    def _take(self) -> None:
+        """Begin shards, as long as what is in hand is too little."""
+        paces, most = self._work.paces, MOST_IN_HAND if self._work.azcopy is None else 1
+        while takes_another(
+            (InHand(claim.shard.objects, claim.shard.bytes, counted.objects) for claim, counted in self._hand.values()),
+            max(paces.in_flight().values(), default=0),
+            most=most,
+        ):
+            if not self._waiting and not self._dry:
+                self._waiting.extend(self._claim())
+                self._dry = not self._waiting
+            if not self._waiting:
+                return
+            self._begin(self._waiting[0])
+            self._waiting.popleft()
+
+    def _begin(self, claim: Claim) -> None:
+        source, target = self._bench.sides_of(claim.shard)
+        counted = ShardProgress(self._progress, self._moved.set)
+        task = asyncio.create_task(carry_out(claim, self._work, source, target, counted))
+        task.add_done_callback(lambda _: self._moved.set())
+        self._hand[task] = claim, counted
+
     def _claim(self) -> list[Claim]:
-        """A fair share of what is free, and not more than one full shard's worth of objects."""
+        """A fair share of what is free: a larger shard, or so many small ones that the ledger is not asked for each."""
         free = self._reader.shard_states(self._run_id)[ShardState.PENDING]
         return self._writer.claim(
             self._run_id,
             owner=self._life.owner,
             most=max(1, min(MOST_AT_ONCE, free // (2 * self._workers))),
-            objects=self._bench.settings.copy_.shard_objects,
+            objects=_CLAIMED_OBJECTS,
             lease_seconds=LEASE_SECONDS,
             now=now(),
         )
@@ -238,7 +278,7 @@ class Worker:
 
     def _record(self) -> WorkerRecord:
         at = self._progress.snapshot()
-        held = (self._in_hand, *self._waiting) if self._in_hand else tuple(self._waiting)
+        held = (*(claim for claim, _ in self._hand.values()), *self._waiting)
         return replace(
             self._life,
             seen=now(),
@@ -250,7 +290,7 @@ class Worker:
             in_flight=self._work.paces.in_flight(),
             shards=tuple(claim.shard.id for claim in held),
             allowed=self._work.paces.allowed(),
-            failing=self._progress.failures(),
+            failing_in={c.shard.id: dict(counted.failing) for c, counted in self._hand.values() if counted.failing},
             throttles=self._work.paces.throttles(),
         )
 

@@ -165,8 +165,9 @@ def failing_now(workers: Iterable[WorkerRecord], leased: Mapping[str, str]) -> d
     """
     found: Counter[str] = Counter()
     for worker in workers:
-        if worker.shards and leased.get(worker.shards[0]) == worker.owner:
-            found.update(worker.failing)
+        for shard, codes in worker.failing_in.items():
+            if leased.get(shard) == worker.owner:
+                found.update(codes)
     return dict(sorted(found.items()))
 
 

@@ -96,8 +96,8 @@ class WorkerRecord:
     """Ids of the shards that it holds."""
     allowed: Allowed | None = None
     """What the hours and caps that it was started with allow now; None where it has not said."""
-    failing: Mapping[str, int] = field(default_factory=dict)
-    """Code -> objects that have failed in the shard in hand, the first of `shards`."""
+    failing_in: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Id of a shard in hand -> code -> objects that have failed in it."""
     throttles: Mapping[str, int] = field(default_factory=dict)
     """Target account -> answers that asked to slow down; what its sources asked for counts there too."""
 

@@ -28,6 +28,9 @@ PARTS = 8
 """Shards of a container that would have fewer of full size, as far as each has a page: for several workers."""
 _TAIL = 4
 """A last shard smaller than this part of a full one goes with the one before it."""
+_FINE = 8
+"""The last half of a full shard is cut in shards of this part of one: whoever is ready first takes them, so that all
+workers end at about the same time."""
 
 
 def shard_size(most: int, objects: int) -> int:
@@ -45,6 +48,23 @@ def shard_size(most: int, objects: int) -> int:
     return max(1, round(wanted / PAGE)) * PAGE - _SPARE
 
 
+def fine_end(size: int, objects: int) -> tuple[int, int]:
+    """Where the finer shards of a container begin, and how many entries they have.
+
+    Args:
+        size: entries of a full shard.
+        objects: entries of the container.
+
+    Returns:
+        entries before the finer shards, and entries of one of them; all and a full one where there are none.
+    """
+    if objects <= size or size < _FINE * _SMALLEST:
+        return objects, size
+    return objects - size // 2, size // _FINE
+
+
+_SMALLEST = 500
+"""Entries of a finer shard, at least: each takes two listings, a manifest and the ledger."""
 _PIECES = 250
 """Pieces of a shard in which a listing is added up before the shards are cut."""
 
@@ -99,13 +119,24 @@ class Cutter:
         container: its container.
         shard_objects: entries per shard, about: a name with more snapshots than that is not split.
         shard_bytes: bytes per shard, about.
+        fine: after how many entries smaller shards begin, and entries of one of those; None where none do.
     """
 
-    def __init__(self, account: str, container: str, *, shard_objects: int, shard_bytes: int = SHARD_BYTES) -> None:
+    def __init__(
+        self,
+        account: str,
+        container: str,
+        *,
+        shard_objects: int,
+        shard_bytes: int = SHARD_BYTES,
+        fine: tuple[int, int] | None = None,
+    ) -> None:
         if shard_objects < 1 or shard_bytes < 1:
             raise ValueError(f"a shard holds at least one object and one byte, not {shard_objects} and {shard_bytes}")
         self._account, self._container = account, container
         self._most_objects, self._most_bytes = shard_objects, shard_bytes
+        self._fine = fine
+        self._seen = 0
         self._name: str | None = None
         self._cuts: list[str] = []
         self._objects, self._bytes = [0], [0]
@@ -126,9 +157,7 @@ class Cutter:
             )
         full = self._objects[-1] >= self._most_objects or self._bytes[-1] >= self._most_bytes
         if full and name != self._name:
-            self._cuts.append(name)
-            self._objects.append(0)
-            self._bytes.append(0)
+            self._cut(name)
         self._name = name
         self._objects[-1] += 1
         self._bytes[-1] += size
@@ -146,17 +175,23 @@ class Cutter:
                     f'The listing of {self._account}/{self._container} gave "{piece.name}" after "{self._name}".',
                     code="BrokenListing",
                 )
+            if self._fine is not None and self._seen >= self._fine[0]:
+                self._most_objects, self._fine = self._fine[1], None
             objects, size = self._objects[-1], self._bytes[-1]
             if objects and (objects + piece.objects > self._most_objects or size >= self._most_bytes):
-                self._cuts.append(piece.name)
-                self._objects.append(0)
-                self._bytes.append(0)
+                self._cut(piece.name)
             self._name = piece.name
+            self._seen += piece.objects
             self._objects[-1] += piece.objects
             self._bytes[-1] += piece.bytes
         self._snapshots += segments.snapshots
         self._types.update(segments.types)
         self._tiers.update(segments.tiers)
+
+    def _cut(self, name: str) -> None:
+        self._cuts.append(name)
+        self._objects.append(0)
+        self._bytes.append(0)
 
     def _join_tail(self) -> None:
         objects, size = sum(self._objects[-2:]), sum(self._bytes[-2:])

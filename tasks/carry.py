@@ -157,7 +157,9 @@ async def look(
     expected = [group.source for group in prints.groups], [group.target for group in prints.groups]
     called = f"{source.account}/{shard.container}", f"{target.account}/{shard.container}"
     try:
-        same = await unchanged_runs((source, target), shard.container, prints.begins, shard.end, expected, called, turn)
+        same = await unchanged_runs(
+            *((source, target), shard.container, prints.begins, shard.end), expected, called, turn, shard.objects
+        )
     except Unreadable:
         return None
     return Looked(manifest, prints.manifest_hash, tuple(_pieces(shard, prints, same)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mappings.estimate import Span
@@ -52,7 +52,6 @@ class Progress:
         self._began = clock()
         self._objects = self._bytes = self._failed = self._throttled = 0
         self._total_objects, self._total_bytes = total_objects, total_bytes
-        self._failing: Counter[str] = Counter()
         self._samples = deque([Sample(0.0, 0, 0)], _KEPT)
 
     def add(self, *, objects: int = 0, bytes: int = 0, failed: int = 0, throttled: int = 0) -> None:
@@ -62,21 +61,6 @@ class Progress:
             self._bytes += bytes
             self._failed += failed
             self._throttled += throttled
-
-    def failing(self, codes: Mapping[str, int]) -> None:
-        """Add to what fails in the shard in hand: objects by code (`mappings.failures.code_of`)."""
-        with self._lock:
-            self._failing.update(codes)
-
-    def failures(self) -> dict[str, int]:
-        """What has failed in the shard in hand."""
-        with self._lock:
-            return dict(self._failing)
-
-    def next_shard(self) -> None:
-        """From now on it is another shard that is in hand, or none; the ledger has what failed in the last one."""
-        with self._lock:
-            self._failing.clear()
 
     def snapshot(self) -> Snapshot:
         with self._lock:
@@ -104,3 +88,24 @@ class Progress:
         if here.at - self._samples[-1].at >= _APART:
             self._samples.append(here)
         return left
+
+
+class ShardProgress:
+    """What one shard adds to the counters of its stage.
+
+    Args:
+        moved: called when objects were settled.
+    """
+
+    def __init__(self, whole: Progress, moved: Callable[[], None] = lambda: None) -> None:
+        self.objects = 0
+        """Objects settled."""
+        self.failing: Counter[str] = Counter()
+        """Code (`mappings.failures.code_of`) -> objects that have failed."""
+        self._whole, self._moved = whole, moved
+
+    def add(self, *, objects: int = 0, bytes: int = 0, failed: int = 0, throttled: int = 0) -> None:
+        """As `Progress.add`."""
+        self._whole.add(objects=objects, bytes=bytes, failed=failed, throttled=throttled)
+        self.objects += objects
+        self._moved()

@@ -18,12 +18,13 @@ from mappings.standstill import CODE, MOST_TIMES, is_taken_again
 from tasks.carry import Looked, Piece, PrintStore, look
 from tasks.copiers import COPIERS
 from tasks.copiers.journal import FileJournal, Journal, NoJournal
-from tasks.copiers.pace import PaceBook
+from tasks.copiers.pace import ByteBudget, PaceBook
 from tasks.external import AzCopy, Handed, Marking
 from tasks.keeping import carried_tables, part_rows
 from tasks.ledger.refusals import LostLease
 from tasks.loglines import about, told
 from tasks.manifests import ManifestWriter, manifest_meta, manifest_path
+from tasks.progress import ShardProgress
 from tasks.selection import Selection
 from tasks.standstill import EVENT, Flight, StoodStill, Watch, times_still, watched
 
@@ -63,6 +64,8 @@ class ShardWork:
     """How long a shard may stand still."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits so many seconds between two renewals of a lease."""
+    budget: ByteBudget = field(init=False)
+    """Bytes of objects held in memory, by all shards in hand together."""
     selection: Selection = field(init=False)
     """What the plans of its runs take."""
     prints: PrintStore = field(init=False)
@@ -75,25 +78,34 @@ class ShardWork:
         return at.objects, at.bytes, at.failed, self.paces.throttled(), self.requests(), carried
 
     def __post_init__(self) -> None:
+        self.budget = ByteBudget(self.rules.memory)
         self.prints = PrintStore(self.folder, self.reader)
         self.selection = Selection(self.folder, self.reader)
 
 
-async def carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: TargetBlobs) -> Tally:
+async def carry_out(
+    claim: Claim, work: ShardWork, source: SourceBlobs, target: TargetBlobs, counted: ShardProgress | None = None
+) -> Tally:
     """Copy one shard. The ledger says afterwards what became of it.
+
+    Args:
+        counted: counts what is settled of it; a new one where nobody else wants to know.
 
     Raises:
         GovliftError: nothing further can be done in this run (disk full, identity refused, ledger gone).
     """
     shard = claim.shard
+    counted = counted or ShardProgress(work.progress)
     with about(run=claim.run_id, shard=shard.id, account=shard.source_account, container=shard.container):
-        tally = await _carry_out(claim, work, source, target)
+        tally = await _carry_out(claim, work, source, target, counted)
         counts = {name: getattr(tally, name) for name in ("listed", "copied", "same", "excluded", "failed", "bytes")}
         log.debug("shard %s: %s listed", shard.id, tally.listed, extra=told("shard.done", counts=counts))
     return tally
 
 
-async def _carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target: TargetBlobs) -> Tally:
+async def _carry_out(
+    claim: Claim, work: ShardWork, source: SourceBlobs, target: TargetBlobs, counted: ShardProgress
+) -> Tally:
     relative = manifest_path(claim)
     path = work.folder / relative
     rules = work.selection.rules(work.rules, claim)
@@ -108,11 +120,11 @@ async def _carry_out(claim: Claim, work: ShardWork, source: SourceBlobs, target:
         async with _leased(claim, work), watched(work.watch, pace, work.counts, lambda busy: flight.told(busy)):
             looked = await _look(claim, work, rules, source, target)
             if looked is not None and looked.all_same:
-                return _carried(claim, work, looked)
+                return _carried(claim, work, looked, counted)
             journal = FileJournal(path.parent, f"{claim.run_id}-{claim.attempt}")
             flight = Flight(journal)
             manifest = ManifestWriter(path, meta=manifest_meta(claim, tool_version=work.tool_version))
-            tally = await _copy(claim, work, looked, manifest, flight, rules, source, target)
+            tally = await _copy(claim, work, looked, manifest, flight, rules, source, target, counted)
         digest = manifest.close()
     except BaseException as wrong:
         if manifest is not None:
@@ -136,13 +148,13 @@ async def _look(
     return await look(claim.shard, work.folder, work.reader, work.prints, rules, filters, source, target, pace.turn)
 
 
-def _carried(claim: Claim, work: ShardWork, looked: Looked) -> Tally:
+def _carried(claim: Claim, work: ShardWork, looked: Looked, counted: ShardProgress) -> Tally:
     """Nothing of the shard has changed: its last manifest is the evidence of this run too."""
     tally = looked.tally
     work.writer.finish(
         claim, tally=tally, manifest=looked.manifest, manifest_hash=looked.manifest_hash, now=work.clock(), carried=True
     )
-    work.progress.add(objects=tally.listed)
+    counted.add(objects=tally.listed)
     return tally
 
 
@@ -155,6 +167,7 @@ async def _copy(
     rules: CopyRules,
     source: SourceBlobs,
     target: TargetBlobs,
+    counted: ShardProgress,
 ) -> Tally:
     """Bring the shard over, in order; what is known to be unchanged goes from the last manifest into this one."""
     parts = work.reader.previous_manifests(claim.shard)
@@ -164,7 +177,7 @@ async def _copy(
         if piece.same and looked is not None:
             for table in carried_tables(work.folder / looked.manifest, shard.begin, shard.end):
                 manifest.keep(table)
-            work.progress.add(objects=piece.tally.listed)
+            counted.add(objects=piece.tally.listed)
             total += piece.tally
             continue
         pace, handed = work.paces.of(target.account), frozenset[str]()
@@ -187,9 +200,10 @@ async def _copy(
             mark if handed else manifest.write,
             rules,
             work.routes,
-            work.progress,
+            counted,
             journal=Handed(journal, handed) if handed else journal,
             pace=pace,
+            budget=work.budget,
         )
         total += mark.counted(done)
         if handed:

@@ -21,11 +21,17 @@ COPY_SOURCE_TOO_LONG = "CopySourceTooLong"
 class ListsRaw(Protocol):
     """A client that can hand out the listing as the service sent it; not every one can."""
 
-    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncGenerator[bytes, None]:
+    def raw_pages(
+        self, container: str, *, begin: str = "", end: str | None = None, entries: int = 0
+    ) -> AsyncGenerator[bytes, None]:
         """Bodies of the List Blobs answers that `objects` would be made of, whole and in order.
 
         The first may hold names before `begin` and the last ones names from `end` on; the caller cuts them, and
         closes what it does not read to the end.
+
+        Args:
+            entries: expected in the range, about, so that the last answer is no larger than it has to be; 0 where
+                nobody knows.
         """
         ...
 

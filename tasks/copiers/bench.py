@@ -16,7 +16,7 @@ from tasks.copiers.journal import Journal
 from tasks.copiers.pace import ByteBudget, Pace
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
-from tasks.progress import Progress
+from tasks.progress import ShardProgress
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Bench:
     container: str
     rules: CopyRules
     routes: RouteBook
-    progress: Progress
+    progress: ShardProgress
     features: Features
     budget: ByteBudget
     pace: Pace

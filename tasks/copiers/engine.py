@@ -6,6 +6,7 @@ one by a bounded window only.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from tasks.copiers.resume import evidence, restored, with_evidence
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rows import Counts
 from tasks.copiers.rules import CopyRules
-from tasks.progress import Progress
+from tasks.progress import ShardProgress
 
 __all__ = ["CopyRules", "copy_shard"]
 
@@ -44,10 +45,11 @@ async def copy_shard(
     record: Callable[[EvidenceRow], None],
     rules: CopyRules,
     routes: RouteBook,
-    progress: Progress,
+    progress: ShardProgress,
     *,
     journal: Journal | None = None,
     pace: Pace | None = None,
+    budget: ByteBudget | None = None,
 ) -> Tally:
     """Bring one key range of one container to the target.
 
@@ -58,6 +60,7 @@ async def copy_shard(
         journal: what an attempt that was killed had begun and finished; without it everything at the target without
             evidence is compared by content, and what differs is refused as a stranger's.
         pace: the gate of the target account, shared by all shards that go there.
+        budget: bytes held in memory, shared by all shards of the process.
 
     Returns:
         the tally of all rows; `whole` holds.
@@ -76,7 +79,7 @@ async def copy_shard(
         routes=routes,
         progress=progress,
         features=await target.features(),
-        budget=ByteBudget(rules.memory),
+        budget=budget or ByteBudget(rules.memory),
         pace=pace or Pace(target.account, Bounds(most=rules.concurrency)),
         journal=journal,
         clock=partial(datetime.now, UTC),
@@ -93,7 +96,7 @@ class _Run:
         self._counts = Counts()
         self._line = Line(self._out)
         self._told = (0, 0, 0)
-        self._codes: dict[str, int] = {}
+        self._codes: Counter[str] = Counter()
         """Failures by code that the progress has been told of."""
 
     async def run(self, previous: Iterator[EvidenceRow]) -> Tally:
@@ -159,6 +162,5 @@ class _Run:
             objects=counts.listed - objects, bytes=counts.bytes - size, failed=counts.failed - failed
         )
         if counts.failed > failed:
-            new = {code: number - self._codes.get(code, 0) for code, number in counts.codes.items()}
-            self._bench.progress.failing(new)
-            self._codes = dict(counts.codes)
+            self._bench.progress.failing.update(counts.codes - self._codes)
+            self._codes = counts.codes.copy()

@@ -30,26 +30,29 @@ async def listed_pages(
     end: str | None = None,
     tee: Tee | None = None,
     turn: Turn = at_once,
+    entries: int = 0,
 ) -> AsyncGenerator[list[ListedObject], None]:
     """Entries with `begin <= name < end`, in the order of the service; one page more than is worked on is held.
 
     Args:
         tee: gets each raw page, uncut; is not called where the client has none.
         turn: awaited before each page.
+        entries: expected in the range, about; 0 where nobody knows.
 
     Raises:
         ObjectError, GovliftError: the listing failed or broke off.
     """
     if isinstance(side, ListsRaw):
-        async with aclosing(ahead(in_turn(side.raw_pages(container, begin=begin, end=end), turn), end)) as pages:
+        raw = side.raw_pages(container, begin=begin, end=end, entries=entries)
+        async with aclosing(ahead(in_turn(raw, turn), end)) as pages:
             async for body in pages:
                 if tee is not None:
                     tee(body)
-                entries = parse_page(body).entries
-                if not entries:
+                found = parse_page(body).entries
+                if not found:
                     continue
-                yield _within(entries, begin, end)
-                if end is not None and entries[-1].name >= end:
+                yield _within(found, begin, end)
+                if end is not None and found[-1].name >= end:
                     return
         return
     held: list[ListedObject] = []
@@ -90,7 +93,8 @@ async def marched(
     sides = ((source, tees[0]), (target, tees[1]))
     left, right = (
         ascending_pages(
-            listed_pages(side, shard.container, shard.begin, shard.end, tee, turn), f"{side.account}/{shard.container}"
+            listed_pages(side, shard.container, shard.begin, shard.end, tee, turn, shard.objects),
+            f"{side.account}/{shard.container}",
         )
         for side, tee in sides
     )

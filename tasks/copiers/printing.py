@@ -26,7 +26,7 @@ from tasks.copiers.prints import RunHashes, Unreadable
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rows import Counts
 from tasks.copiers.rules import CopyRules
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 
 
 class Asked(Exception):
@@ -159,7 +159,7 @@ def refusing(rules: CopyRules, features: Features, versions: tuple[bool, bool]) 
         container="",
         rules=rules,
         routes=RouteBook("stream"),
-        progress=Progress(),
+        progress=ShardProgress(Progress()),
         features=features,
         budget=ByteBudget(rules.memory),
         pace=Pace("target", Bounds(most=1)),

@@ -185,18 +185,21 @@ async def hash_runs(
     what: str,
     expected: Sequence[str],
     turn: Turn = at_once,
+    entries: int = 0,
 ) -> list[str]:
     """List a range once and hash its runs; memory is a few pages.
 
     Args:
         turn: awaited before each page.
+        entries: expected in the range, about; 0 where nobody knows.
 
     Raises:
         ObjectError, GovliftError: the listing failed, or is out of order.
         Unreadable: a page cannot be cut by its bytes.
     """
     hashes = RunHashes(begins, end, what, expected)
-    async with aclosing(ahead(in_turn(lists.raw_pages(container, begin=begins[0], end=end), turn), end)) as pages:
+    raw = lists.raw_pages(container, begin=begins[0], end=end, entries=entries)
+    async with aclosing(ahead(in_turn(raw, turn), end)) as pages:
         async for page in pages:
             # Hashing leaves the interpreter's lock, so both sides and the network go on meanwhile.
             await asyncio.to_thread(hashes.feed, page)
@@ -254,12 +257,13 @@ async def unchanged_runs(
     expected: tuple[Sequence[str], Sequence[str]],
     called: tuple[str, str],
     turn: Turn = at_once,
+    entries: int = 0,
 ) -> list[bool]:
     """For each run whether both listings are as they were. Raises as `hash_runs`."""
     try:
         async with asyncio.TaskGroup() as group:
             left, right = (
-                group.create_task(hash_runs(side, container, begins, end, what, known, turn))
+                group.create_task(hash_runs(side, container, begins, end, what, known, turn, entries))
                 for side, what, known in zip(sides, called, expected, strict=True)
             )
     except BaseExceptionGroup as several:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import MISSING, fields, replace
 from datetime import datetime
 from typing import Any, cast
@@ -229,7 +230,7 @@ class Counts:
         self.listed = self.copied = self.same = self.excluded = self.failed = self.deleted = 0
         self.bytes = self.pull = self.stream = self.azcopy = 0
         self.proof = [0, 0, 0, 0]
-        self.codes: dict[str, int] = {}
+        self.codes: Counter[str] = Counter()
         """What failed, by code."""
 
     def add(self, row: EvidenceRow) -> None:
@@ -247,8 +248,7 @@ class Counts:
             self.excluded += 1
         else:
             self.failed += 1
-            code = code_of(row)
-            self.codes[code] = self.codes.get(code, 0) + 1
+            self.codes[code_of(row)] += 1
         if row.proof is not None and (outcome is Outcome.COPIED or outcome is Outcome.SAME):
             self.proof[row.proof] += 1
         if route is not None:

@@ -12,7 +12,7 @@ from mappings.errors import GovliftError, ObjectError
 from mappings.model import ContainerSurvey, Gap
 from mappings.objects import ListedObject
 from mappings.route_estimate import source_too_long
-from mappings.shards import Cutter, Segments, shard_size
+from mappings.shards import Cutter, Segments, fine_end, shard_size
 from mappings.traits import Traits, added
 from tasks.copiers.base import SourceBlobs
 from tasks.copiers.ranges import fold_listing
@@ -79,7 +79,8 @@ async def survey_container(source: SourceBlobs, account: str, container: str, sh
     what = f"{account}/{container}"
     parts = await fold_listing(source, container, what, lambda: _Counted(shard_objects, too_long))
     found = sum(piece.objects for part in parts for piece in part.segments.pieces)
-    cutter = Cutter(account, container, shard_objects=shard_size(shard_objects, found))
+    size = shard_size(shard_objects, found)
+    cutter = Cutter(account, container, shard_objects=size, fine=fine_end(size, found))
     for part in parts:
         cutter.take(part.segments)
     survey = cutter.survey(public_access=settings.public_access)

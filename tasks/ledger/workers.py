@@ -16,7 +16,7 @@ from tasks.ledger.transactions import Writing, append
 
 _COUNTERS = (
     *("objects", "bytes", "failed", "throttled", "requests", "in_flight", "shards", "allowed"),
-    *("failing", "throttles"),
+    *("failing_in", "throttles"),
 )
 
 

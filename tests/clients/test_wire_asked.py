@@ -157,3 +157,23 @@ async def test_no_secret_stands_in_an_error(wires: Wires, at_once: None) -> None
     assert heard == [None] * TRIES and b"token-1-" in server.requests[0]
     assert "cannot serve" in told.value.sentence
     assert "token-1" not in repr(told.value) and "tellnobody" not in repr(told.value)
+
+
+async def test_a_listing_asks_for_little_more_than_its_range_is_expected_to_hold(wires: Wires) -> None:
+    """Mutations that must fail it: whole pages for a range of a few names, read and thrown away; small pages without
+    end where the range has grown; a bound where the listing has no end anyway."""
+    asked: list[int] = []
+
+    def page(talk: Talk, request: bytes) -> bool:
+        asked.append(int(request.partition(b"maxresults=")[2].partition(b"&")[0]))
+        more = b"<NextMarker>m</NextMarker>" if len(asked) % 4 else b"<NextMarker />"
+        return talk.send(
+            answer("200 OK", b"<?xml version='1.0'?><EnumerationResults><Blobs />%s</EnumerationResults>" % more)
+        )
+
+    wires.serve(page)
+    for client in (wires.source(), wires.target()):
+        for end, entries in (("x", 600), ("x", 12_345), ("x", 0), (None, 600)):
+            assert len([one async for one in client.raw_pages("c", end=end, entries=entries)]) == 4
+        assert asked == [700, *[5000] * 3, 5000, 5000, 2445, 5000, *[5000] * 8]
+        asked.clear()

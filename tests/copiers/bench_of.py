@@ -16,7 +16,7 @@ from tasks.copiers.engine import copy_shard
 from tasks.copiers.journal import FileJournal
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tests.copiers.memory_cloud import Account, MemorySource, MemoryTarget
 
 SHARD = CopyShard("src", "dst", "c", "", None, 0, 0, 0)
@@ -57,7 +57,7 @@ class Pair:
         try:
             self.tally = await copy_shard(
                 shard, self.reader, self.writer, iter(list(self.manifest)), found.append,
-                replace(self.rules, **rules), self.routes, Progress(), journal=journal,  # type: ignore[arg-type]
+                replace(self.rules, **rules), self.routes, ShardProgress(Progress()), journal=journal,  # type: ignore[arg-type]
             )  # fmt: skip
         except BaseException:
             self.die(journal)

@@ -69,12 +69,16 @@ async def _pages(
 class RawSource(MemorySource):
     """`ListsRaw` too."""
 
-    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncGenerator[bytes, None]:
+    def raw_pages(
+        self, container: str, *, begin: str = "", end: str | None = None, entries: int = 0
+    ) -> AsyncGenerator[bytes, None]:
         return _pages(self, container, begin, end)
 
 
 class RawTarget(MemoryTarget):
     """`ListsRaw` too."""
 
-    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncGenerator[bytes, None]:
+    def raw_pages(
+        self, container: str, *, begin: str = "", end: str | None = None, entries: int = 0
+    ) -> AsyncGenerator[bytes, None]:
         return _pages(self, container, begin, end)

@@ -14,7 +14,7 @@ from mappings.states import Outcome, ProofLevel
 from tasks.copiers.base import ReadThen
 from tasks.copiers.check import verify_shard
 from tasks.copiers.pace import ByteBudget, Pace
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tests.copiers.bench_of import SHARD, Pair
 from tests.copiers.memory_cloud import Account, MemorySource, MemoryTarget
 from tests.copiers.starting import Begun, StartingPair
@@ -156,7 +156,7 @@ async def test_a_verification_is_bounded_over_all_its_shards(level: ProofLevel, 
         *(
             verify_shard(
                 SHARD, pair.reader, pair.writer, iter([pair.manifest]), level=level, share=1.0, seed="",
-                progress=Progress(), budget=budget,
+                progress=ShardProgress(Progress()), budget=budget,
             )
             for _ in range(2)
         )

@@ -28,7 +28,7 @@ from tasks.copiers.prints import unchanged_runs
 from tasks.copiers.routes import RouteBook
 from tasks.external import AzCopy
 from tasks.ledger import ledger_url, open_ledger
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tasks.shardwork import ShardWork, carry_out
 from tests.copiers import jump_loop
 from tests.copiers.bench_of import RULES, SHARD, Pair, fill
@@ -107,8 +107,8 @@ async def copied(pair: Pair, pace: Pace, proof: ProofLevel, *, rearchive: bool =
     journal = pair.journal()
     try:
         await copy_shard(
-            SHARD, pair.reader, pair.writer, iter(pair.manifest), rows.append, rules, pair.routes, Progress(),
-            pace=pace, journal=journal,
+            SHARD, pair.reader, pair.writer, iter(pair.manifest), rows.append, rules, pair.routes,
+            ShardProgress(Progress()), pace=pace, journal=journal,
         )  # fmt: skip
     except BaseException:
         pair.die(journal)
@@ -355,7 +355,7 @@ def test_outside_of_the_hours_no_request_is_sent(pair: type[Pair], mode: str, mo
         copied_at = now()
         found = await verify_shard(
             SHARD, here.reader, here.writer, iter([here.manifest]), level=ProofLevel.L2, share=1.0, seed="",
-            progress=Progress(), pace=book.of("dst"),
+            progress=ShardProgress(Progress()), pace=book.of("dst"),
         )  # fmt: skip
         book.close()
         here.assert_equal()

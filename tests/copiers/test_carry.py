@@ -225,7 +225,7 @@ class Generated:
         self.entry = entry_of(item)
 
     async def raw_pages(
-        self, container: str, *, begin: str = "", end: str | None = None
+        self, container: str, *, begin: str = "", end: str | None = None, entries: int = 0
     ) -> AsyncGenerator[bytes, None]:
         first = int(begin[1:]) if begin else 0
         for start in range(first, self.count, 5000):

@@ -13,7 +13,7 @@ from mappings.fidelity import Features
 from mappings.objects import BlobType, ListedObject, Written
 from mappings.states import Change, Outcome, ProofLevel, Route
 from tasks.copiers.engine import copy_shard
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tests.copiers.bench_of import SHARD, Pair, fill, outcomes
 
 ROUTES = pytest.mark.parametrize("mode", ["pull", "stream"])
@@ -137,7 +137,7 @@ async def test_an_object_deleted_in_mid_copy_is_excluded_with_the_reason() -> No
     pair.target.hook = delete
     found = []
     tally = await copy_shard(
-        SHARD, pair.reader, pair.writer, iter(()), found.append, pair.rules, pair.routes, Progress()
+        SHARD, pair.reader, pair.writer, iter(()), found.append, pair.rules, pair.routes, ShardProgress(Progress())
     )
     assert tally.listed == tally.excluded == 1
     assert "Deleted at the source during the copy" in found[0].reason
@@ -347,7 +347,9 @@ async def test_a_shard_touches_only_its_range() -> None:
         pair.target.write("c", "a2", b"stranger")
     rows = []
     shard = replace(SHARD, begin="b", end="c")
-    await copy_shard(shard, pair.reader, pair.writer, iter(()), rows.append, pair.rules, pair.routes, Progress())
+    await copy_shard(
+        shard, pair.reader, pair.writer, iter(()), rows.append, pair.rules, pair.routes, ShardProgress(Progress())
+    )
     assert [row.name for row in rows] == ["b"]
 
 

@@ -24,7 +24,7 @@ from tasks.copiers.lanes import CHUNK
 from tasks.copiers.pace import Pace
 from tasks.copiers.plain import Job
 from tasks.copiers.routes import RouteBook
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tests.copiers.bench_of import RULES, SHARD, Pair
 from tests.copiers.memory_cloud import MemorySource
 from tests.copiers.starting import Begun, StartingPair, filled
@@ -133,8 +133,8 @@ async def test_what_ends_the_run_ends_it_at_once() -> None:
     before, found = asyncio.all_tasks(), []  # type: set[asyncio.Task[Any]], list[EvidenceRow]
     with pytest.raises(ResumeLater):
         await copy_shard(
-            SHARD, pair.reader, pair.writer, iter(()), found.append, RULES, RouteBook("pull"), Progress(),
-            journal=Full(),
+            SHARD, pair.reader, pair.writer, iter(()), found.append, RULES, RouteBook("pull"),
+            ShardProgress(Progress()), journal=Full(),
         )  # fmt: skip
     await settled()
     assert asyncio.all_tasks() == before
@@ -181,7 +181,15 @@ async def test_a_gate_that_others_hold_is_waited_at() -> None:
     found: list[EvidenceRow] = []
     task = asyncio.create_task(
         copy_shard(
-            SHARD, pair.reader, pair.writer, iter(()), found.append, RULES, RouteBook("pull"), Progress(), pace=pace
+            SHARD,
+            pair.reader,
+            pair.writer,
+            iter(()),
+            found.append,
+            RULES,
+            RouteBook("pull"),
+            ShardProgress(Progress()),
+            pace=pace,
         )
     )
     for _ in range(200):
@@ -204,7 +212,15 @@ async def test_never_more_at_once_than_the_pace_lets_in() -> None:
 
     pair.source.hook = pair.target.hook = watch
     await copy_shard(
-        SHARD, pair.reader, pair.writer, iter(()), lambda row: None, RULES, RouteBook("stream"), Progress(), pace=pace
+        SHARD,
+        pair.reader,
+        pair.writer,
+        iter(()),
+        lambda row: None,
+        RULES,
+        RouteBook("stream"),
+        ShardProgress(Progress()),
+        pace=pace,
     )
     assert most == 5 and pace.busy == 0
 
@@ -241,7 +257,15 @@ async def test_what_cannot_be_begun_is_no_object_that_ended(monkeypatch: pytest.
     monkeypatch.setattr(pair.reader, "pull_url_at_hand", lambda container, item: None)
     pace = Counting("dst", Bounds(most=5))
     await copy_shard(
-        SHARD, pair.reader, pair.writer, iter(()), lambda row: None, RULES, RouteBook("pull"), Progress(), pace=pace
+        SHARD,
+        pair.reader,
+        pair.writer,
+        iter(()),
+        lambda row: None,
+        RULES,
+        RouteBook("pull"),
+        ShardProgress(Progress()),
+        pace=pace,
     )
     assert pair.writer.begun == 0 and pace.left == 90 and pace.busy == 0
     pair.assert_equal()

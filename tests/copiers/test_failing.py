@@ -22,7 +22,7 @@ from mappings.states import Outcome, Route
 from tasks.copiers.engine import copy_shard
 from tasks.copiers.journal import NoJournal
 from tasks.external import Handed, Marking
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tasks.shardwork import ShardWork
 from tests.copiers.bench_of import SHARD, Pair
 from tests.unit.test_console import GOOD
@@ -42,22 +42,23 @@ async def test_failures_are_told_by_code_while_the_shard_goes_on() -> None:
             raise ObjectRefused("no", code=codes[name], status=409)
 
     pair.target.hook = refuse
-    progress, rows = Progress(), list[EvidenceRow]()
+    whole, rows = Progress(), list[EvidenceRow]()
+    progress = ShardProgress(whole)
     told: list[dict[str, int]] = []
 
     def record(row: EvidenceRow) -> None:
         rows.append(row)
-        told.append(progress.failures())
+        told.append(dict(progress.failing))
 
     await copy_shard(SHARD, pair.reader, pair.writer, iter(()), record, pair.rules, pair.routes, progress)
     failed = Counter(code_of(row) for row in rows if row.outcome is Outcome.FAILED)
-    assert progress.failures() == failed == {"Gone": 3, "Locked": 1}
-    assert progress.snapshot().failed == 4
+    assert progress.failing == failed == {"Gone": 3, "Locked": 1}
+    assert whole.snapshot().failed == 4
     assert {"Gone": 2} in told and {"Gone": 2, "Locked": 1} in told, "before the shard has ended"
 
 
-async def test_a_worker_tells_what_fails_in_the_shard_in_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutation that must fail it: a sign of life without it, or with what failed in the shard before."""
+async def test_a_worker_tells_what_fails_in_the_shards_in_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutation that must fail it: a sign of life without it, or with what failed in a shard that has ended."""
     config = tmp_path / "migration.toml"
     config.write_text(GOOD, encoding="utf-8")
     bench: Any = Bench(config)
@@ -66,26 +67,31 @@ async def test_a_worker_tells_what_fails_in_the_shard_in_hand(tmp_path: Path, mo
     worker = Worker(bench, run, 1)
     seen: list[WorkerRecord] = []
 
-    async def carry_out(claim: Claim, work: ShardWork, source: object, target: object) -> Tally:
+    async def carry_out(claim: Claim, work: ShardWork, source: object, target: object, counted: ShardProgress) -> Tally:
         seen.append(worker._record())
-        work.progress.failing({"Gone": 2})
+        counted.failing["Gone"] += claim.shard.number + 2
         work.paces.of("dst").slow()
         await asyncio.sleep(0)
         seen.append(worker._record())
         return Tally()
 
     monkeypatch.setattr(flows.draining, "carry_out", carry_out)
-    for number in range(2):
-        shard = CopyShard("src", "dst", "c", "", None, 1, 1, number)
-        await worker._copy(Claim(run, shard, "me", 1, 1, NOW + timedelta(hours=1)))
-    assert [dict(one.failing) for one in seen] == [{}, {"Gone": 2}, {}, {"Gone": 2}]
-    assert [dict(one.throttles) for one in seen] == [{}, {"dst": 1}, {"dst": 1}, {"dst": 2}]
-    bench.ledger.writer.worker_seen(seen[1])
+    shards = [CopyShard("src", "dst", "c", "", None, 1, 1, number) for number in range(3)]
+    one, two, three = (shard.id for shard in shards)
+    for together in (shards[:2], shards[2:]):
+        for shard in together:
+            worker._begin(Claim(run, shard, "me", 1, 1, NOW + timedelta(hours=1)))
+        assert await worker._copy() == Tally()
+    first, both = {one: {"Gone": 2}}, {one: {"Gone": 2}, two: {"Gone": 3}}
+    assert [one.failing_in for one in seen] == [{}, first, both, both, {}, {three: {"Gone": 4}}]
+    assert [one.shards for one in seen[:5]] == [(one, two)] * 4 + [(three,)]
+    assert [dict(one.throttles) for one in seen[::2]] == [{}, {"dst": 2}, {"dst": 2}]
+    bench.ledger.writer.worker_seen(seen[3])
     (read,) = bench.ledger.reader.workers(run)
-    assert (read.failing, read.throttles, read.shards) == ({"Gone": 2}, {"dst": 1}, seen[1].shards)
+    assert (read.failing_in, read.throttles, read.shards) == (both, {"dst": 2}, (one, two))
     worker.leave()
     (left,) = bench.ledger.reader.workers(run)
-    assert left.failing == {} and left.ended is not None
+    assert left.failing_in == {} and left.ended is not None
 
 
 async def test_what_azcopy_has_carried_is_a_route_of_its_own() -> None:
@@ -100,7 +106,7 @@ async def test_what_azcopy_has_carried_is_a_route_of_its_own() -> None:
     mark = Marking(handed, found.append)
     tally = mark.counted(
         await copy_shard(
-            SHARD, pair.reader, pair.writer, iter(()), mark, pair.rules, pair.routes, Progress(),
+            SHARD, pair.reader, pair.writer, iter(()), mark, pair.rules, pair.routes, ShardProgress(Progress()),
             journal=Handed(NoJournal(), handed),
         )
     )  # fmt: skip

@@ -181,11 +181,11 @@ async def test_a_version_removed_in_mid_copy_does_not_become_the_base_blob() -> 
     pair.source.hook = lifecycle
     found: list[EvidenceRow] = []
     from tasks.copiers.engine import copy_shard
-    from tasks.progress import Progress
+    from tasks.progress import Progress, ShardProgress
     from tests.copiers.bench_of import SHARD
 
     await copy_shard(
-        SHARD, pair.reader, pair.writer, iter([]), found.append, pair.rules, pair.routes, Progress(),
+        SHARD, pair.reader, pair.writer, iter([]), found.append, pair.rules, pair.routes, ShardProgress(Progress()),
         journal=pair.journal(),
     )  # fmt: skip
     await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from tasks.copiers.engine import copy_shard
 from tasks.copiers.lanes import CHUNK
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tests.copiers.bench_of import SHARD, Pair
 
 COUNT = 6000
@@ -49,7 +49,14 @@ class Slow(Pair):
     async def start(self, found: list[EvidenceRow]) -> asyncio.Task[object]:
         task: asyncio.Task[object] = asyncio.create_task(
             copy_shard(
-                SHARD, self.reader, self.writer, iter(()), found.append, self.rules, RouteBook("stream"), Progress()
+                SHARD,
+                self.reader,
+                self.writer,
+                iter(()),
+                found.append,
+                self.rules,
+                RouteBook("stream"),
+                ShardProgress(Progress()),
             )
         )
         for _ in range(4000):

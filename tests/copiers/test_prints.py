@@ -21,7 +21,7 @@ from tasks.copiers.check import verify_shard
 from tasks.copiers.printing import PrintMaker, basis
 from tasks.copiers.prints import RunHashes, hash_runs, unchanged_runs
 from tasks.copiers.rules import CopyRules
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tests.copiers.bench_of import SHARD, Pair
 from tests.copiers.memory_cloud import Account
 from tests.copiers.raw_pages import RawSource, RawTarget, entry_of, page_of
@@ -93,7 +93,7 @@ def test_no_page_is_asked_for_behind_the_end() -> None:
 
     class Service:
         async def raw_pages(
-            self, container: str, *, begin: str = "", end: str | None = None
+            self, container: str, *, begin: str = "", end: str | None = None, entries: int = 0
         ) -> AsyncGenerator[bytes, None]:
             for number, names in enumerate(("ab", "cd", "ef")):
                 asked.append(number)
@@ -137,7 +137,7 @@ class RawPair(Pair):
         maker = PrintMaker(begins, None, self.rules, features, based, versions=versions)
         await verify_shard(
             SHARD, self.reader, self.writer, iter([self.manifest]), level=ProofLevel.L0, share=1.0, seed="",
-            progress=Progress(), maker=maker,
+            progress=ShardProgress(Progress()), maker=maker,
         )  # fmt: skip
         prints = maker.prints("0" * 64)
         assert prints is not None

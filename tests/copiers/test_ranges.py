@@ -40,7 +40,7 @@ class Service:
         self.fails_at = 0
 
     async def raw_pages(
-        self, container: str, *, begin: str = "", end: str | None = None
+        self, container: str, *, begin: str = "", end: str | None = None, entries: int = 0
     ) -> AsyncGenerator[bytes, None]:
         at = bisect_left(self.names, begin) if self.starts else 0
         while True:

@@ -22,7 +22,7 @@ from tasks.copiers.engine import copy_shard
 from tasks.copiers.journal import Journal
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.rules import CopyRules
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tests.conftest import ROOT, RunningSandbox, start_sandbox
 from tests.sandbox.tiny_estate import ESTATE as TINY
 from tests.sandbox.tiny_estate import key_of
@@ -85,7 +85,7 @@ class Mover:
         rows: list[EvidenceRow] = []
         self.tally = await copy_shard(
             shard, self.source, self.target, iter(self.manifest.get(container, [])), rows.append,
-            replace(RULES, **rules), self.routes, Progress(), journal=journal,  # type: ignore[arg-type]
+            replace(RULES, **rules), self.routes, ShardProgress(Progress()), journal=journal,  # type: ignore[arg-type]
         )  # fmt: skip
         assert self.tally.whole
         self.manifest[container] = rows

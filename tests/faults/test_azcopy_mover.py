@@ -22,7 +22,7 @@ from mappings.states import Outcome, ProofLevel, Route
 from tasks.copiers.engine import copy_shard
 from tasks.copiers.journal import NoJournal
 from tasks.external import AzCopy, Handed, Marking
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tests.conftest import ROOT, RunningSandbox
 from tests.faults.conftest import RULES, Mover
 from tests.faults.test_probe import ENVIRON
@@ -95,7 +95,7 @@ async def test_what_azcopy_carried_is_compared_and_what_it_spoilt_is_copied_anew
             mark,
             RULES,
             mover.routes,
-            Progress(),
+            ShardProgress(Progress()),
             journal=Handed(journal, handed),
         )
     )

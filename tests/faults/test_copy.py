@@ -15,7 +15,7 @@ from tasks.copiers.check import verify_shard
 from tasks.copiers.probe import object_to_probe, probe_pull
 from tasks.copiers.routes import RouteBook
 from tasks.copiers.survey import survey_account
-from tasks.progress import Progress
+from tasks.progress import Progress, ShardProgress
 from tests.conftest import RunningSandbox
 from tests.faults.conftest import Mover, opened
 from tests.sandbox.tiny_estate import key_of
@@ -231,7 +231,7 @@ async def test_verification_finds_what_was_changed_behind_our_back(copies: Runni
     async def verify(level: ProofLevel, share: float = 1.0):  # type: ignore[no-untyped-def]
         return await verify_shard(
             shard, mover.source, mover.target, iter([mover.manifest["many"]]), level=level, share=share, seed="s",
-            progress=Progress(),
+            progress=ShardProgress(Progress()),
         )  # fmt: skip
 
     for level in ProofLevel:

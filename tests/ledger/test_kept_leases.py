@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import flows.draining
 from flows.draining import Worker
 from flows.wiring import Bench, now
 from mappings.objects import ListedObject, Tally, Written
@@ -200,12 +201,13 @@ async def test_a_worker_does_not_wait_for_the_lease_of_a_process_that_has_died(
         worker = Worker(opened, run, 0)
         copied: list[str] = []
 
-        async def copy(claim: Claim) -> Tally:
+        async def carry_out(claim: Claim, *_: object) -> Tally:
             copied.append(claim.shard.id)
             writer.finish(claim, tally=Tally(), manifest="", manifest_hash="", now=now())
             return Tally()
 
-        monkeypatch.setattr(worker, "_copy", copy)
+        monkeypatch.setattr(flows.draining, "carry_out", carry_out)
+        monkeypatch.setattr(opened, "sides_of", lambda _: (None, None))
         await asyncio.wait_for(worker.work(), 30)
         assert sorted(copied) == sorted([shard(0).id, shard(1).id]) and copied[-1] == held.shard.id
         assert opened.ledger.reader.leases(run) == []

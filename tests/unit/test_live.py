@@ -136,7 +136,7 @@ def test_what_fails_in_a_shard_that_is_open_is_told_by_cause_and_once() -> None:
     its manifest, or the other worker, tells it too."""
     first, second = "host:1@x:0", "host:2@x:0"
     held = open_shard(first).shard.id
-    slow = worker(1, 98, shards=(held, "later"), failing={"ServerBusy": 3, "OperationTimedOut": 1, "": 1})
+    slow = worker(1, 98, shards=(held, "later"), failing_in={held: {"ServerBusy": 3, "OperationTimedOut": 1, "": 1}})
     run = RunRecord("r", RunKind.MIGRATE, "p", RunState.RUNNING, T0, None)
 
     def failing(owner: str, *workers: WorkerRecord, state: ShardState = ShardState.LEASED) -> list[dict[str, Any]]:
@@ -150,7 +150,8 @@ def test_what_fails_in_a_shard_that_is_open_is_told_by_cause_and_once() -> None:
     assert {code for one in told for code in one["codes"]} == {"ServerBusy", "OperationTimedOut", ""}
     assert failing(second, slow) == [], "another has the shard now"
     assert failing(first, slow, state=ShardState.FAILED) == [], "its manifest tells it"
-    assert failing(first, replace(slow, shards=("later", held))) == [], "it is not in hand yet"
+    both = replace(slow, failing_in={"ended": {"Gone": 9}, **slow.failing_in})
+    assert failing(first, both) == told, "of several in hand, those count that are still open"
     shown = "\n".join(screen(live_to_json(look(run, [open_shard(first)], [slow], [], now=T0), table), []))
     assert f"failing in open shards: {told[0]['title']}: {told[0]['objects']}" in shown
     assert f"do: {told[0]['remedy']}" in shown
@@ -246,7 +247,14 @@ def test_status_is_documented_json_before_during_and_after_a_run(tmp_path: Path)
     views = looks(Bench(config), 0.0)
     assert next(views)[0]["run"] == run
     (claim,) = writer.claim(run, owner="host:1@x:0", most=1, lease_seconds=60, now=now)
-    failing = replace(worker(1, 0), run_id=run, started=now, seen=now, shards=(claim.shard.id,), failing={"Gone": 2})
+    failing = replace(
+        worker(1, 0),
+        run_id=run,
+        started=now,
+        seen=now,
+        shards=(claim.shard.id,),
+        failing_in={claim.shard.id: {"Gone": 2}},
+    )
     writer.worker_seen(replace(failing, throttles={"dst": 4}))
     open_shards = standing(config)
     jsonschema.validate(open_shards, SCHEMA)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -10,10 +13,15 @@ from hypothesis import strategies as st
 
 from mappings.errors import FixTheInput, ObjectError
 from mappings.naming import candidates, is_account_name, resource_group_names, target_account_name
-from mappings.shards import Cutter, Span, asked_for, newest_cover, shard_size
+from mappings.objects import BlobType, ListedObject
+from mappings.shards import Cutter, Segments, Span, asked_for, fine_end, newest_cover, shard_size
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
 LISTING = st.lists(st.tuples(NAMES, st.integers(0, 50), st.integers(1, 3)), unique_by=lambda each: each[0]).map(sorted)
+
+
+def listed(name: str) -> ListedObject:
+    return ListedObject(name, "", BlobType.BLOCK, 1, '"e"', datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def fed(listing: list[tuple[str, int, int]], objects: int, size: int) -> Cutter:
@@ -56,6 +64,50 @@ def test_shards_of_a_small_container_are_smaller_and_end_before_a_page_does() ->
     assert [shard_size(50_000, objects) for objects in (0, 10_000, 100_000, 10**7)] == [4_900, 4_900, 9_900, 49_900]
     assert shard_size(5_000, 10**7) == 4_900
     assert shard_size(300, 10**7) == 300, "what the settings ask for"
+
+
+@given(
+    counts=st.lists(st.integers(1, 400), max_size=60), most=st.sampled_from([40, 400, 5_000, 50_000]),
+)  # fmt: skip
+def test_the_end_of_a_container_is_cut_finer_and_nothing_is_cut_away(counts: list[int], most: int) -> None:
+    """Mutation that must fail it: an entry in two shards or in none; full shards to the end."""
+    segments = Segments(most)
+    names = [f"{number:04}" for number in range(len(counts))]
+    for name, count in zip(names, counts, strict=True):
+        segments.add([replace(listed(name), snapshot=f"s{copy}") for copy in range(count)])
+    found = sum(counts)
+    size = shard_size(most, found)
+    cutter = Cutter("a", "c", shard_objects=size, fine=fine_end(size, found))
+    cutter.take(segments)
+    survey = cutter.survey()
+    assert sum(survey.shard_objects) == found and list(survey.cuts) == sorted(set(survey.cuts))
+    bounds = [*(bisect_left(names, cut) for cut in survey.cuts), len(names)]
+    for first, last, held in zip([0, *bounds], bounds, survey.shard_objects, strict=False):
+        assert sum(counts[first:last]) == held
+    after, fine = fine_end(size, found)
+    behind = 0
+    for held in survey.shard_objects:
+        if behind > after:
+            assert held <= max(fine * 5 / 4, fine + 600), "a name, or a small rest, may come on top"
+        behind += held
+
+
+def test_all_workers_have_something_to_do_until_the_end() -> None:
+    """Mutation that must fail it: shards of one size, of which the last is begun when the other worker has ended."""
+
+    def shards(objects: int) -> tuple[int, ...]:
+        segments = Segments(50_000)
+        segments.add([listed(f"{number:07}") for number in range(objects)])
+        size = shard_size(50_000, objects)
+        cutter = Cutter("a", "c", shard_objects=size, fine=fine_end(size, objects))
+        cutter.take(segments)
+        return cutter.survey().shard_objects
+
+    assert shards(3_000) == (3_000,), "one request lists them all"
+    assert shards(10_000) == (4_800, 2_800, 600, 600, 600, 600)
+    assert shards(12_000) == (4_800, 4_800, 600, 600, 600, 600), "no leftover between the full ones and the finer"
+    assert shards(100_000)[-5:] == (7_000, 1_200, 1_200, 1_200, 1_200)
+    assert fine_end(300, 10_000) == (10_000, 300), "shards that the settings make small stay as they are"
 
 
 def test_an_empty_container_is_one_shard() -> None:

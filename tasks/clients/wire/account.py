@@ -24,6 +24,9 @@ from tasks.clients.wire.heads import etag_line, folder, query, quoted
 from tasks.copiers.base import ReadThen
 
 _PAGE = 5000
+"""Entries of one answer, at most (REST, "List Blobs")."""
+_MORE = 100
+"""Entries that a range may have grown by since it was counted, without one more request."""
 _LARGEST_PAGE = 256 * 1024 * 1024
 """Bytes of one listing page: 5,000 entries, each with its 8 KiB of metadata in XML, and its tags."""
 _READS = 3
@@ -49,27 +52,31 @@ class WireAccount:
 
     # --- listings ---
 
-    async def raw_pages(self, container: str, begin: str, end: str | None) -> AsyncGenerator[bytes, None]:
+    async def raw_pages(
+        self, container: str, begin: str, end: str | None, entries: int = 0
+    ) -> AsyncGenerator[bytes, None]:
         """List Blobs with metadata, tags and snapshots, as the service sent it.
 
         `startFrom` is not known to every API version, and a service may pass over it, so a caller cuts names before
-        `begin`; a common prefix of `begin` and `end` keeps a narrow range to few pages in any case.
+        `begin`; a common prefix of `begin` and `end` keeps a narrow range to few pages in any case. No request can
+        say where to end: the last page asks for little more than the rest that is expected.
         """
         prefix, begin = asked_for(begin, end)
         narrowed = f"&prefix={query(prefix)}" if prefix else ""
         narrowed += f"&startFrom={query(begin)}" if begin else ""
-        marker = ""
+        marker, left = "", entries
         while True:
-            body = await self._page(container, narrowed, marker)
-            marker = _next_marker(body)
+            most = min(_PAGE, left + _MORE) if left > 0 and end is not None else _PAGE
+            body = await self._page(container, narrowed, marker, most)
+            marker, left = _next_marker(body), left - most
             yield body
             if not marker:
                 return
 
-    async def _page(self, container: str, narrowed: str, marker: str) -> bytes:
+    async def _page(self, container: str, narrowed: str, marker: str, most: int) -> bytes:
         tags = self.tags_listed
         include = "snapshots%2Cmetadata" + ("%2Ctags" if tags else "") + ("%2Cversions" if self.versions else "")
-        asked = f"restype=container&comp=list{narrowed}&maxresults={_PAGE}&include={include}"
+        asked = f"restype=container&comp=list{narrowed}&maxresults={most}&include={include}"
         if marker:
             asked += f"&marker={query(marker)}"
         try:
@@ -80,7 +87,7 @@ class WireAccount:
                 raise
         # A fact about the account: it has no index tags. Remembered, and told by `features`.
         self.tags_listed = False
-        return await self._page(container, narrowed, marker)
+        return await self._page(container, narrowed, marker, most)
 
     async def objects(self, container: str, begin: str, end: str | None) -> AsyncIterator[ListedObject]:
         async with aclosing(self.raw_pages(container, begin, end)) as pages:

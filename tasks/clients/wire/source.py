@@ -57,8 +57,10 @@ class WireSource(Side[SourceBlobClient]):
     async def container_settings(self, container: str) -> ContainerSettings:
         return await self._desk.container_settings(container)
 
-    def raw_pages(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncGenerator[bytes, None]:
-        return self.blobs.raw_pages(container, begin, end)
+    def raw_pages(
+        self, container: str, *, begin: str = "", end: str | None = None, entries: int = 0
+    ) -> AsyncGenerator[bytes, None]:
+        return self.blobs.raw_pages(container, begin, end, entries)
 
     def objects(self, container: str, *, begin: str = "", end: str | None = None) -> AsyncIterator[ListedObject]:
         return self.blobs.objects(container, begin, end)
