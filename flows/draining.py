@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import socket
-from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -39,10 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("govlift")
 
-MOST_AT_ONCE = 32
-"""Shards of one claim. What waits behind those in hand is given back when the worker ends."""
-_CLAIMED_OBJECTS = 1000
-"""Objects of one claim; the shard that reaches it is the last."""
 BEAT_SECONDS = 2.0
 """Between two signs of life."""
 SILENT = timedelta(seconds=30)
@@ -50,7 +45,6 @@ SILENT = timedelta(seconds=30)
 _LOOK_SECONDS, _LOOK_GROWS = (0.02, 2.0), 1.05
 """Between two looks for a shard while others hold all that are left, and by how much that grows: the end of the run is
 seen late by a twentieth of the wait. A look takes about 2 ms."""
-_RENEW_BEATS = int(LEASE_SECONDS / 3 / BEAT_SECONDS)
 _MET_BEATS = 2
 """Signs of life after which those that began at the same time have given one, too."""
 _TOLD = 1000
@@ -118,7 +112,6 @@ class Worker:
         self._progress = Progress()
         self._work = shard_work(bench, self._progress)
         self._reader, self._writer = bench.ledger.reader, bench.ledger.writer
-        self._waiting: deque[Claim] = deque()
         self._hand: dict[asyncio.Task[Tally], tuple[Claim, ShardProgress]] = {}
         self._moved = asyncio.Event()
         """Set when objects were settled, or a shard has ended: there may be room for another."""
@@ -167,10 +160,9 @@ class Worker:
     async def _live(self) -> None:
         beats = 0
         while not self.over.is_set():
-            due = beats % _RENEW_BEATS == _RENEW_BEATS - 1
             try:
                 # Another process may hold the ledger for a moment; the copy goes on meanwhile.
-                heard = await asyncio.to_thread(self._beat, self._record(), tuple(self._waiting) if due else ())
+                heard = await asyncio.to_thread(self._beat, self._record())
                 self._hear_routes(heard)
             except GovliftError as wrong:
                 log.warning("worker: no sign of life could be given: %s", wrong.sentence)
@@ -189,12 +181,11 @@ class Worker:
         return self._holder is not None and self._holder.uncancel() == 0
 
     def leave(self) -> None:
-        """Give back what was claimed and not begun, and say goodbye."""
+        """Say goodbye."""
         try:
-            self._writer.release_all(self._waiting, now=now())
             self._writer.worker_seen(replace(self._record(), ended=now(), shards=(), in_flight={}, failing_in={}))
         except GovliftError as wrong:
-            log.warning("worker: the leases run out by themselves: %s", wrong.sentence)
+            log.warning("worker: nobody could be told of the end: %s", wrong.sentence)
         self._work.paces.close()
 
     async def _copy(self) -> Tally | None:
@@ -228,32 +219,29 @@ class Worker:
             max(paces.in_flight().values(), default=0),
             most=most,
         ):
-            if not self._waiting and not self._dry:
-                self._waiting.extend(self._claim())
-                self._dry = not self._waiting
-            if not self._waiting:
+            claims = [] if self._dry else self._claim()
+            if not claims:
+                self._dry = True
                 return
-            self._begin(self._waiting[0])
-            self._waiting.popleft()
+            self._begin(claims[0])
 
     def _begin(self, claim: Claim) -> None:
-        source, target = self._bench.sides_of(claim.shard)
+        try:
+            source, target = self._bench.sides_of(claim.shard)
+        except GovliftError:
+            self._writer.release(claim, now=now())
+            raise
+        # Its pace tells from now on how many more are begun.
+        self._work.paces.of(claim.shard.target_account)
         counted = ShardProgress(self._progress, self._moved.set)
         task = asyncio.create_task(carry_out(claim, self._work, source, target, counted))
         task.add_done_callback(lambda _: self._moved.set())
         self._hand[task] = claim, counted
 
     def _claim(self) -> list[Claim]:
-        """A fair share of what is free: a larger shard, or so many small ones that the ledger is not asked for each."""
-        free = self._reader.shard_states(self._run_id)[ShardState.PENDING]
-        return self._writer.claim(
-            self._run_id,
-            owner=self._life.owner,
-            most=max(1, min(MOST_AT_ONCE, free // (2 * self._workers))),
-            objects=_CLAIMED_OBJECTS,
-            lease_seconds=LEASE_SECONDS,
-            now=now(),
-        )
+        """The next shard, if one is free: what is claimed begins at once, so that others find what is not begun."""
+        owner = self._life.owner
+        return self._writer.claim(self._run_id, owner=owner, most=1, lease_seconds=LEASE_SECONDS, now=now())
 
     def _nothing_is_left(self) -> bool:
         """Whether no shard is free or held; frees those of dead processes of this machine on the way."""
@@ -266,19 +254,16 @@ class Worker:
     def _run_is_over(self) -> bool:
         return self._reader.run(self._run_id).state is not RunState.RUNNING
 
-    def _beat(self, record: WorkerRecord, renewed: tuple[Claim, ...]) -> list[Event]:
+    def _beat(self, record: WorkerRecord) -> list[Event]:
         """What a sign of life asks of the ledger, on another thread; returns what others have learnt about routes."""
         self.stopped = self._run_is_over()
         self._writer.worker_seen(record)
         others = [one for one in self._reader.workers(self._run_id) if not one.ended and now() - one.seen < SILENT]
         self._workers = max(1, len(others))
-        if renewed:
-            self._writer.renew_all(renewed, lease_seconds=LEASE_SECONDS, now=now())
         return list(self._reader.events(ROUTES, after=self._routes_heard))
 
     def _record(self) -> WorkerRecord:
         at = self._progress.snapshot()
-        held = (*(claim for claim, _ in self._hand.values()), *self._waiting)
         return replace(
             self._life,
             seen=now(),
@@ -288,7 +273,7 @@ class Worker:
             throttled=self._work.paces.throttled(),
             requests=self._bench.requests,
             in_flight=self._work.paces.in_flight(),
-            shards=tuple(claim.shard.id for claim in held),
+            shards=tuple(claim.shard.id for claim, _ in self._hand.values()),
             allowed=self._work.paces.allowed(),
             failing_in={c.shard.id: dict(counted.failing) for c, counted in self._hand.values() if counted.failing},
             throttles=self._work.paces.throttles(),

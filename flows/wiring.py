@@ -224,7 +224,7 @@ class Bench:
         for writing in self._target_blobs.values():
             await writing.aclose()
         for session in self._sessions.values():
-            await session.aclose()
+            session.close()
         if self._ledger is not None:
             self._ledger.close()
 

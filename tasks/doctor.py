@@ -284,7 +284,7 @@ async def _list_source(source: Source, environ: Mapping[str, str], account: str,
         return f"{account}: {count} containers listed" + (" with the account key" if key else "")
     finally:
         await client.aclose()
-        await session.aclose()
+        session.close()
 
 
 async def _list_target(target: Target, environ: Mapping[str, str], account: str) -> str:
@@ -297,4 +297,4 @@ async def _list_target(target: Target, environ: Mapping[str, str], account: str)
         return f"{account}: {len(await client.containers())} containers listed"
     finally:
         await client.aclose()
-        await session.aclose()
+        session.close()

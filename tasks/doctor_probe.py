@@ -147,7 +147,7 @@ async def _reader(
 
     part = settings.source
     session = open_session(part.in_cloud, part.tenant_id, part.credential, environ, reads_only=True)
-    stack.push_async_callback(session.aclose)
+    stack.callback(session.close)
     key = next((environ.get(one.key_env) for one in part.shared_keys if one.account == account), None)
     client = SourceBlobClient(None if key else session, part.in_cloud, account, key=key, concurrency=1)
     stack.push_async_callback(client.aclose)
@@ -162,7 +162,7 @@ async def _writer(
 
     part = settings.target
     session = open_session(part.in_cloud, part.tenant_id, part.credential, environ)
-    stack.push_async_callback(session.aclose)
+    stack.callback(session.close)
     client = TargetBlobClient(session, account, concurrency=1)
     stack.push_async_callback(client.aclose)
     return client

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Mapping
-from typing import Any, assert_never
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar, assert_never, cast
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, SupportsTokenInfo, TokenRequestOptions
-from azure.core.credentials_async import AsyncSupportsTokenInfo
 
 from mappings.clouds import Cloud
 from mappings.errors import AskForApproval, FixTheInput
 from mappings.settings import Credential
+
+T = TypeVar("T")
 
 
 def claims_of(token: str) -> Mapping[str, Any]:
@@ -35,13 +39,25 @@ def claims_of(token: str) -> Mapping[str, Any]:
     return claims
 
 
-class _Pinned:
-    """What both credentials share: only this cloud's scopes are asked for, only this tenant's tokens come out."""
+class PinnedCredential:
+    """A token credential that answers for one cloud and one tenant only."""
 
-    def __init__(self, cloud: Cloud, tenant_id: str) -> None:
-        self._cloud = cloud
-        self._tenant_id = tenant_id
+    def __init__(self, inner: SupportsTokenInfo, cloud: Cloud, tenant_id: str) -> None:
+        self._inner, self._cloud, self._tenant_id = inner, cloud, tenant_id
         self._proved = ""
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        info = self.get_token_info(*scopes, options=_asked(options))
+        return AccessToken(info.token, info.expires_on)
+
+    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        self._check_scopes(scopes)
+        info = self._inner.get_token_info(*scopes, options=options)
+        self._check_token(info.token)
+        return info
+
+    def close(self) -> None:
+        self._inner.close()
 
     def _check_scopes(self, scopes: tuple[str, ...]) -> None:
         strange = [scope for scope in scopes if scope not in (self._cloud.arm_scope, self._cloud.storage_scope)]
@@ -63,73 +79,80 @@ class _Pinned:
         self._proved = token
 
 
-class PinnedCredential(_Pinned):
-    """A token credential that answers for one cloud and one tenant only."""
+class CredentialOnThread:
+    """A credential for the aio clients over one for the others, which is asked on a thread.
 
-    def __init__(self, inner: SupportsTokenInfo, cloud: Cloud, tenant_id: str) -> None:
-        super().__init__(cloud, tenant_id)
-        self._inner = inner
+    The aio credentials of azure-identity would be a second sign-in, and the only ones in a worker to need aiohttp, a
+    seventh of its start.
+    """
 
-    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        asked = TokenRequestOptions()
-        if options.get("claims"):
-            asked["claims"] = options["claims"]
-        info = self.get_token_info(*scopes, options=asked)
-        return AccessToken(info.token, info.expires_on)
-
-    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
-        self._check_scopes(scopes)
-        info = self._inner.get_token_info(*scopes, options=options)
-        self._check_token(info.token)
-        return info
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class AsyncPinnedCredential(_Pinned):
-    """`PinnedCredential` for the async clients."""
-
-    def __init__(self, inner: AsyncSupportsTokenInfo, cloud: Cloud, tenant_id: str) -> None:
-        super().__init__(cloud, tenant_id)
+    def __init__(self, inner: PinnedCredential) -> None:
         self._inner = inner
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        asked = TokenRequestOptions()
-        if options.get("claims"):
-            asked["claims"] = options["claims"]
-        info = await self.get_token_info(*scopes, options=asked)
+        info = await self.get_token_info(*scopes, options=_asked(options))
         return AccessToken(info.token, info.expires_on)
 
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
-        self._check_scopes(scopes)
-        info = await self._inner.get_token_info(*scopes, options=options)
-        self._check_token(info.token)
-        return info
+        return await _on_thread(lambda: self._inner.get_token_info(*scopes, options=options))
 
     async def close(self) -> None:
-        await self._inner.close()
+        """Nothing is held here; the session closes what is below."""
 
-    async def __aenter__(self) -> AsyncPinnedCredential:
+    async def __aenter__(self) -> CredentialOnThread:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
 
-def chosen_credential(
-    identity: Any, chosen: Credential, cloud: Cloud, tenant_id: str, secret: str, **transport: Any
-) -> Any:
-    """The credential for `chosen` at this cloud's authority; `identity` is azure.identity or azure.identity.aio.
+def _asked(options: Mapping[str, Any]) -> TokenRequestOptions:
+    asked = TokenRequestOptions()
+    if options.get("claims"):
+        asked["claims"] = options["claims"]
+    return asked
+
+
+async def _on_thread(work: Callable[[], T]) -> T:
+    """What `work` gives. Who is cancelled does not wait for it, nor does the end of the process: an authority that does
+    not answer may take minutes."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[T] = loop.create_future()
+
+    def tell(result: T | None, wrong: BaseException | None) -> None:
+        if ended.done():
+            return
+        if wrong is not None:
+            ended.set_exception(wrong)
+        else:
+            ended.set_result(cast(T, result))
+
+    def run() -> None:
+        result, wrong = None, None
+        try:
+            result = work()
+        except Exception as failed:
+            wrong = failed
+        with suppress(RuntimeError):  # The loop has ended meanwhile.
+            loop.call_soon_threadsafe(tell, result, wrong)
+
+    threading.Thread(target=run, name="govlift-sign-in", daemon=True).start()
+    return await ended
+
+
+def chosen_credential(chosen: Credential, cloud: Cloud, tenant_id: str, secret: str) -> SupportsTokenInfo:
+    """The credential for `chosen` at this cloud's authority.
 
     Args:
         secret: the client secret, or the token file of workload identity.
-        transport: options of the HTTP transport, for the kinds that use one.
 
     Raises:
         FixTheInput: the certificate file is missing or unusable.
     """
-    here = {"authority": cloud.authority, **transport}
+    # It brings much along, which who only plans or reports does without.
+    from azure import identity
+
+    here: dict[str, Any] = {"authority": cloud.authority}
     match chosen.kind:
         case "client-secret":
             return identity.ClientSecretCredential(tenant_id, chosen.client_id, secret, **here)
@@ -142,7 +165,7 @@ def chosen_credential(
                     next_step="Give a PEM or PFX file that holds the certificate and its private key.",
                 ) from None
         case "managed-identity":
-            return identity.ManagedIdentityCredential(client_id=chosen.client_id or None, **transport)
+            return identity.ManagedIdentityCredential(client_id=chosen.client_id or None)
         case "workload-identity":
             return identity.WorkloadIdentityCredential(
                 tenant_id=tenant_id, client_id=chosen.client_id or None, token_file_path=secret, **here

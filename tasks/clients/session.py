@@ -7,7 +7,7 @@ Whether the real clouds or others under the same names answer is the environment
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, assert_never, cast
+from typing import Any, assert_never
 from urllib.parse import parse_qs, urlsplit
 
 from azure.core.pipeline import PipelineRequest
@@ -16,12 +16,8 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from mappings.clouds import Cloud
 from mappings.errors import AskForApproval, FixTheInput, GrantAccess
 from mappings.settings import Credential
-from tasks.clients.credentials import AsyncPinnedCredential, PinnedCredential, chosen_credential
+from tasks.clients.credentials import CredentialOnThread, PinnedCredential, chosen_credential
 from tasks.clients.errors import translated
-
-if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
-    from azure.core.credentials_async import AsyncSupportsTokenInfo, AsyncTokenCredential
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -88,31 +84,20 @@ class Session:
         self.reads_only = reads_only
         self._settings = credential
         self._secret = secret
-        self._sync: PinnedCredential | None = None
-        self._async: AsyncPinnedCredential | None = None
+        self._credential: PinnedCredential | None = None
 
     @property
-    def credential(self) -> TokenCredential:
-        """For the sync clients; made at first use."""
-        if self._sync is None:
-            from azure import identity
-
-            inner = chosen_credential(identity, self._settings, self.cloud, self.tenant_id, self._secret)
-            self._sync = PinnedCredential(inner, self.cloud, self.tenant_id)
-        return self._sync
+    def credential(self) -> PinnedCredential:
+        """For the sync clients; made at first use. It may be asked on any thread."""
+        if self._credential is None:
+            inner = chosen_credential(self._settings, self.cloud, self.tenant_id, self._secret)
+            self._credential = PinnedCredential(inner, self.cloud, self.tenant_id)
+        return self._credential
 
     @property
-    def aio_credential(self) -> AsyncTokenCredential:
-        """For the aio clients; belongs to the event loop in which it is first used."""
-        if self._async is None:
-            from azure.identity import aio
-
-            from tasks.clients.transport import Transport
-
-            over = {"transport": Transport()}
-            inner = chosen_credential(aio, self._settings, self.cloud, self.tenant_id, self._secret, **over)
-            self._async = AsyncPinnedCredential(inner, self.cloud, self.tenant_id)
-        return self._async
+    def aio_credential(self) -> CredentialOnThread:
+        """The same for the aio clients."""
+        return CredentialOnThread(self.credential)
 
     def policies(self, *, reads_only: bool | None = None) -> list[HostGuard]:
         """Policies for an SDK pipeline, sync or aio: as `per_retry_policies` of management clients.
@@ -136,20 +121,13 @@ class Session:
     async def sign_in(self) -> None:
         """Have a token for storage at hand, for the aio clients. Raises as `prove`, but for the tenant."""
         with translated("sign in", cloud=self.cloud):
-            await cast("AsyncSupportsTokenInfo", self.aio_credential).get_token_info(self.cloud.storage_scope)
+            await self.aio_credential.get_token_info(self.cloud.storage_scope)
 
     def close(self) -> None:
-        """Close the sync side."""
-        if self._sync is not None:
-            self._sync.close()
-            self._sync = None
-
-    async def aclose(self) -> None:
-        """Close both sides."""
-        if self._async is not None:
-            await self._async.close()
-            self._async = None
-        self.close()
+        """Close the connections to the authority."""
+        if self._credential is not None:
+            self._credential.close()
+            self._credential = None
 
 
 def open_session(

@@ -41,9 +41,7 @@ class LeaseWriter(Writing):
             if now is not None:
                 append(connection, "shards.opened", {"run": run_id, "shards": len(rows)}, now=now)
 
-    def claim(
-        self, run_id: str, *, owner: str, most: int, lease_seconds: float, now: datetime, objects: int = 0
-    ) -> list[Claim]:
+    def claim(self, run_id: str, *, owner: str, most: int, lease_seconds: float, now: datetime) -> list[Claim]:
         """Lease up to `most` shards that nobody holds: pending ones; where none is, those whose lease has run out.
 
         Args:
@@ -52,16 +50,15 @@ class LeaseWriter(Writing):
             most: how many at most; [] comes back where none is free.
             lease_seconds: the lease ends so many seconds after `now` unless it is renewed.
             now: the time.
-            objects: take no further shard once those taken are expected to hold so many objects; 0 sets no bound.
         """
         taken = partial(_lease, run_id=run_id, owner=owner, expires=now + timedelta(seconds=lease_seconds))
         asked = {"of_run": run_id, "most": most, "at": now}
         with self._change(appends=False) as connection:
-            rows = within(connection.execute(FREE, asked).all(), objects)
+            rows = connection.execute(FREE, asked).all()
             if rows:
                 return taken(connection, rows)
         with self._change() as connection:
-            rows = within(connection.execute(RUN_OUT, asked).all(), objects)
+            rows = connection.execute(RUN_OUT, asked).all()
             for row in rows:
                 told = {"run": run_id, "shard": row.shard_id, "from": row.owner, "by": owner}
                 append(connection, "shard.taken-over", told, now=now)
@@ -73,17 +70,11 @@ class LeaseWriter(Writing):
         Raises:
             LostLease: another worker holds the shard now.
         """
-        renewed = self.renew_all([claim], lease_seconds=lease_seconds, now=now)
-        if not renewed:
-            raise _lost(claim)
-        return renewed[0]
-
-    def renew_all(self, claims: Sequence[Claim], *, lease_seconds: float, now: datetime) -> list[Claim]:
-        """Lengthen the leases that are still held, as `renew`; those that others have taken are left out."""
         expires = now + timedelta(seconds=lease_seconds)
         with self._change(appends=False) as connection:
-            kept = [one for one in claims if connection.execute(_RENEW, _held(one) | {"until": expires}).rowcount]
-        return [replace(one, expires=expires) for one in kept]
+            if not connection.execute(_RENEW, _held(claim) | {"until": expires}).rowcount:
+                raise _lost(claim)
+        return replace(claim, expires=expires)
 
     def finish(
         self, claim: Claim, *, tally: Tally, manifest: str, manifest_hash: str, now: datetime, carried: bool = False
@@ -124,13 +115,9 @@ class LeaseWriter(Writing):
         Raises:
             LostLease: another worker holds it now.
         """
-        if not self.release_all([claim], now=now):
-            raise _lost(claim)
-
-    def release_all(self, claims: Sequence[Claim], *, now: datetime) -> int:
-        """Give back the shards that are still held, as `release`; returns how many those were."""
         with self._change(appends=False) as connection:
-            return sum(connection.execute(_RELEASE, _held(claim)).rowcount for claim in claims)
+            if not connection.execute(_RELEASE, _held(claim)).rowcount:
+                raise _lost(claim)
 
     def _close(
         self,
@@ -215,18 +202,6 @@ _CLOSE = _HELD.values(
 _CLOSE_WITH = _CLOSE.values(
     manifest=bindparam("new_manifest"), manifest_hash=bindparam("new_hash"), closed=bindparam("event")
 )
-
-
-def within(rows: Sequence[Row[Any]], objects: int) -> list[Row[Any]]:
-    """The first of `rows` until they are expected to hold `objects` objects; all for 0, and never none."""
-    kept: list[Row[Any]] = []
-    expected = 0
-    for row in rows:
-        if kept and 0 < objects <= expected:
-            break
-        kept.append(row)
-        expected += decode(CopyShard, row.body).objects
-    return kept
 
 
 def _lease(

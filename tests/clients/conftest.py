@@ -34,11 +34,11 @@ class Tokens:
         self.given = 0
         self.life = life
 
-    async def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
+    def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
         self.given += 1
         return AccessTokenInfo(f"token-{self.given}-{'s' * 20}", int(time.time() + self.life))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         return None
 
 
@@ -65,7 +65,7 @@ class Wires:
 def target_session(tokens: Tokens) -> Session:
     settings = Credential(kind="client-secret", client_id="c", secret_env="S")
     session = open_session(GOVERNMENT, "t" * 36, settings, {"S": "secret"})
-    session._async = tokens  # type: ignore[assignment]
+    session._credential = tokens  # type: ignore[assignment]
     return session
 
 

@@ -75,4 +75,4 @@ async def test_the_key_behind_the_tokens_is_renewed_before_it_runs_out(copies: R
         assert SAS_LIFE < KEY_LIFE
     finally:
         await client.aclose()
-        await session.aclose()
+        session.close()

@@ -31,7 +31,7 @@ async def test_it_trusts_what_the_environment_names_now(wires: Wires, monkeypatc
 
 
 async def test_one_that_was_never_used_holds_nothing_and_one_that_is_closed_stays_closed(wires: Wires) -> None:
-    """Breaks when a credential that sends nothing, as that of the Azure CLI, leaves an open session behind."""
+    """Breaks when a client that sends nothing leaves an open session behind."""
     wires.serve(lambda talk, _: talk.send(answer(body=b"hello")))
     transport = Transport()
     assert transport.session is None

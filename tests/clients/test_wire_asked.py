@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from pathlib import Path
 
@@ -177,3 +178,11 @@ async def test_a_listing_asks_for_little_more_than_its_range_is_expected_to_hold
             assert len([one async for one in client.raw_pages("c", end=end, entries=entries)]) == 4
         assert asked == [700, *[5000] * 3, 5000, 5000, 2445, 5000, *[5000] * 8]
         asked.clear()
+
+
+async def test_shards_that_begin_together_ask_once_what_the_account_can_do(wires: Wires) -> None:
+    kind = {"x_ms_account_kind": "StorageV2", "x_ms_sku_name": "Standard_LRS", "x_ms_is_hns_enabled": "false"}
+    server = wires.serve(lambda talk, _: talk.send(answer(**kind)))
+    target = wires.target()
+    first, *others = await asyncio.gather(*(target.features() for _ in range(5)))
+    assert others == [first] * 4 and len(server.requests) == 1

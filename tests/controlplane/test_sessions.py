@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
+from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientSecretCredential
 
 from mappings.clouds import COMMERCIAL, GOVERNMENT
 from mappings.errors import AskForApproval, FixTheInput, GrantAccess, TryLater
 from mappings.settings import Credential
-from tasks.clients.credentials import PinnedCredential
+from tasks.clients.credentials import CredentialOnThread, PinnedCredential
 from tasks.clients.session import Session, open_session
 from tests.controlplane import estate
 from tests.controlplane.conftest import ENVIRON, Clouds
@@ -86,7 +90,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from mappings.clouds import COMMERCIAL
 from mappings.errors import AskForApproval
 from mappings.settings import Credential
-from tasks.clients.credentials import PinnedCredential
+from tasks.clients.credentials import CredentialOnThread, PinnedCredential
 from tasks.clients.session import open_session
 from tests.controlplane import estate
 
@@ -108,7 +112,7 @@ async def main():
             [c async for c in blobs.list_containers()]
         except AskForApproval as refused:
             print("host refused:", refused.sentence)
-    await session.aclose()
+    session.close()
 
 asyncio.run(main())
 """
@@ -135,3 +139,85 @@ def test_aio_clients_follow_the_environment_and_the_guard(clouds: Clouds) -> Non
     assert "host refused: countydata.blob.core.usgovcloudapi.net" in done.stdout
     assert clouds.writes("commercial") == 0
     assert clouds.writes("government") == 0
+
+
+_SIGN_IN = """
+import asyncio, sys
+from mappings.clouds import COMMERCIAL
+from mappings.settings import Credential
+from tasks.clients.session import open_session
+from tests.controlplane import estate
+
+chosen = Credential(client_id=estate.COMMERCIAL.client_id, secret_env="SOURCE_SECRET")
+session = open_session(COMMERCIAL, estate.SOURCE_TENANT, chosen, {"SOURCE_SECRET": "source-secret"})
+
+async def tokens():
+    await session.sign_in()
+    return [(await session.aio_credential.get_token(COMMERCIAL.storage_scope)).token for _ in range(3)]
+
+kept = asyncio.run(tokens()) + [session.credential.get_token(COMMERCIAL.storage_scope).token]
+session.close()
+print(len(set(kept)), "aiohttp" in sys.modules)
+"""
+
+
+def test_both_kinds_of_client_share_one_sign_in_and_none_needs_aiohttp(clouds: Clouds) -> None:
+    """Mutations that must fail it: an aio credential with a token of its own; one of azure-identity's own aio ones."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", _SIGN_IN],
+        cwd=root,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), **clouds.box.environment()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "1 False\n"), done.stderr
+
+
+class Slow:
+    """An authority that answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+        self.wrong: Exception | None = None
+
+    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        self.asked.set()
+        self.go.wait(30)
+        if self.wrong is not None:
+            raise self.wrong
+        raise AssertionError("nobody asked for the answer")
+
+    def close(self) -> None:
+        self.go.set()
+
+
+async def test_who_leaves_does_not_wait_for_the_authority() -> None:
+    """Mutation that must fail it: a thread of the loop's pool, which the end of the loop waits for."""
+    slow = Slow()
+    credential = CredentialOnThread(PinnedCredential(slow, COMMERCIAL, estate.SOURCE_TENANT))
+
+    async def leave() -> None:
+        task = asyncio.create_task(credential.get_token(COMMERCIAL.storage_scope))
+        assert await asyncio.to_thread(slow.asked.wait, 20)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    own = threading.Thread(target=asyncio.run, args=(leave(),))
+    own.start()
+    await asyncio.to_thread(own.join, 20)
+    assert not own.is_alive() and not slow.go.is_set()
+    slow.go.set()
+
+
+async def test_what_the_sign_in_says_on_its_thread_is_said_to_who_asked() -> None:
+    slow = Slow()
+    slow.go.set()
+    slow.wrong = ClientAuthenticationError("AADSTS7000215: wrong")
+    async with CredentialOnThread(PinnedCredential(slow, COMMERCIAL, estate.SOURCE_TENANT)) as credential:
+        with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
+            await credential.get_token(COMMERCIAL.storage_scope)
+        with pytest.raises(AskForApproval, match="not asked for"):
+            await credential.get_token(GOVERNMENT.arm_scope)

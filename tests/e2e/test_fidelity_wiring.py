@@ -78,7 +78,7 @@ def policies(customer: Customer, step: SetAccount) -> dict[str, Any]:
         return {"service": service, "vault": held}
     finally:
         arm.close()
-        asyncio.run(bench.target_session.aclose())
+        bench.target_session.close()
 
 
 def generations(customer: Customer, cloud: str, account: str, container: str) -> dict[str, list[bytes]]:

@@ -157,8 +157,8 @@ async def opened(
     finally:
         await reader.aclose()
         await writer.aclose()
-        await here.aclose()
-        await there.aclose()
+        here.close()
+        there.close()
 
 
 __all__ = ["ContainerSettings", "Mover", "opened"]

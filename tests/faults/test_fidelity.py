@@ -104,7 +104,7 @@ async def details_of(box: RunningSandbox) -> AccountDetails:
     finally:
         await side.aclose()
         arm.close()
-        await here.aclose()
+        here.close()
 
 
 async def test_account_settings_travel_and_policies_come_last(kept: RunningSandbox) -> None:
@@ -156,7 +156,7 @@ async def test_account_settings_travel_and_policies_come_last(kept: RunningSandb
     finally:
         await side.aclose()
         arm.close()
-        await there.aclose()
+        there.close()
 
 
 @ROUTES
@@ -202,7 +202,7 @@ async def test_a_lock_is_set_only_when_the_settings_say_so(kept: RunningSandbox)
     finally:
         await side.aclose()
         arm.close()
-        await there.aclose()
+        there.close()
 
 
 # --- archive ---

@@ -155,7 +155,7 @@ async def keyed(box: RunningSandbox, key: str, *, mode: str = "auto") -> AsyncIt
         try:
             yield mover
         finally:
-            await there.aclose()
+            there.close()
 
 
 @ROUTES

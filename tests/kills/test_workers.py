@@ -95,8 +95,8 @@ def test_workers_that_stand_by_are_those_that_copy(clouds: RunningSandbox, town:
 
 
 def test_a_worker_joins_by_hand_and_leaves_when_asked(clouds: RunningSandbox, town: Town) -> None:
-    """Mutations that must fail it: not giving back what waits behind the shard in hand; leaving with another code;
-    a sign of life without the requests that were sent.
+    """Mutations that must fail it: not giving back what it has in hand; leaving with another code; a sign of life
+    without the requests that were sent.
     """
     running = town.begin("migrate")
     until(lambda: town.asked("select 1 from worker"), town)
@@ -114,8 +114,8 @@ def test_a_worker_joins_by_hand_and_leaves_when_asked(clouds: RunningSandbox, to
     town.must_be_whole()
 
 
-def test_what_a_worker_has_not_begun_is_free_when_it_leaves(clouds: RunningSandbox, town: Town) -> None:
-    """Mutation that must fail it: not giving back what waits behind the shard in hand."""
+def test_what_a_worker_has_in_hand_is_free_when_it_leaves(clouds: RunningSandbox, town: Town) -> None:
+    """Mutation that must fail it: giving back one of several shards in hand."""
     with Bench(town.customer.config, environ=town.customer.environment).ledger as ledger:
         plan = ledger.reader.latest_plan()
         assert plan is not None
@@ -123,7 +123,7 @@ def test_what_a_worker_has_not_begun_is_free_when_it_leaves(clouds: RunningSandb
         shards = [step for step in plan.steps if isinstance(step, CopyShard)]
         ledger.writer.open_shards(run, shards, now=now())
         mark_folder(town.customer.folder, ledger.reader, ledger.writer, now=now())
-        # Alone, it claims half of what there is; nothing can be copied, for nothing was provisioned, so it is held up
+        # Small shards are worked on together; nothing can be copied, for nothing was provisioned, so it is held up
         # by a source that does not answer.
         clouds.ask("DELETE", "/faults")
         clouds.break_with({"match": "(commercial|government) (blob|entra)", "delay": 60})

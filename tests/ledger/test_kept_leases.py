@@ -1,4 +1,4 @@
-"""A worker keeps the leases of what it works on and of what waits behind it, and stops where it has lost one."""
+"""A worker keeps the leases of what it works on, and stops where it has lost one."""
 
 from __future__ import annotations
 
@@ -145,37 +145,6 @@ async def test_a_worker_that_is_cancelled_is_not_taken_for_one_that_lost_its_lea
     with pytest.raises(asyncio.CancelledError):
         await task
     assert here.reader.shard_states(here.run)[ShardState.PENDING] == 1, "its lease was given back"
-
-
-async def soon(reached: Callable[[], bool]) -> None:
-    """Wait until another thread has brought it about."""
-    for _ in range(3000):
-        if reached():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came")
-
-
-async def test_what_waits_behind_the_shard_in_hand_is_renewed_too(tmp_path: Path) -> None:
-    """Mutation that must fail it: signs of life that renew no lease of what waits."""
-    config = tmp_path / "migration.toml"
-    config.write_text(GOOD, "utf-8")
-    async with Bench(config, environ={}) as opened:
-        reader, writer = opened.ledger.reader, opened.ledger.writer
-        run = writer.begin_run(RunKind.MIGRATE, now=now())
-        writer.open_shards(run, [shard(number) for number in range(3)], now=now())
-        worker = Worker(opened, run, 0, beat=0.0)
-        claims = writer.claim(run, owner=worker._life.owner, most=3, lease_seconds=30, now=now())
-        worker._waiting.extend(claims)
-        begun = now()
-        life = asyncio.create_task(worker.live())
-        least = begun + timedelta(seconds=LEASE_SECONDS)
-        await soon(lambda: all(lease.expires >= least for lease in reader.leases(run)))
-        assert len(reader.leases(run)) == 3
-        worker.over.set()
-        await life
-        worker.leave()
-        assert reader.leases(run) == []
 
 
 def of_one_that_has_died() -> str:

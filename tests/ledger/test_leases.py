@@ -256,24 +256,14 @@ def test_opening_shards_again_keeps_their_states(ledger: Ledger) -> None:
     assert [record.state.value for record in ledger.reader.shards(run_id)] == ["done", "pending", "pending"]
 
 
-def test_a_batch_is_about_one_shards_worth_of_objects(ledger: Ledger) -> None:
-    """Each shard is expected to hold 10 objects: small ones come together, and a large one comes alone."""
-    run_id = open_run(ledger, 9)
-    taken = [
-        len(ledger.writer.claim(run_id, owner="here:1:a", most=4, lease_seconds=60, now=NOW, objects=objects))
-        for objects in (25, 10, 1, 0)
-    ]
-    assert taken == [3, 1, 1, 4]
-
-
-def test_waiting_shards_of_a_batch_are_kept_or_given_back_together(ledger: Ledger) -> None:
-    """What another has taken is left out, and is not given back for it."""
-    run_id = open_run(ledger, 3)
-    batch = ledger.writer.claim(run_id, owner="here:1:a", most=3, lease_seconds=10, now=NOW)
+def test_a_shard_that_another_has_taken_is_neither_kept_nor_given_back(ledger: Ledger) -> None:
+    run_id = open_run(ledger, 1)
+    (late,) = ledger.writer.claim(run_id, owner="here:1:a", most=1, lease_seconds=10, now=NOW)
     (taken,) = ledger.writer.claim(run_id, owner="here:1:b", most=1, lease_seconds=60, now=later(11))
-    kept = ledger.writer.renew_all(batch, lease_seconds=60, now=later(12))
-    assert [claim.shard.id for claim in kept] == [claim.shard.id for claim in batch[1:]]
-    assert ledger.writer.release_all(batch, now=later(13)) == 2
+    with pytest.raises(LostLease):
+        ledger.writer.renew(late, lease_seconds=60, now=later(12))
+    with pytest.raises(LostLease):
+        ledger.writer.release(late, now=later(13))
     assert [lease.owner for lease in ledger.reader.leases(run_id)] == ["here:1:b"]
     finish(ledger, taken, at=14)
 

@@ -11,14 +11,12 @@ import hashlib
 import hmac
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_plus
 
 from tasks.clients.errors import object_errors
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncSupportsTokenInfo
-
     from tasks.clients.session import Session
 
 _EARLY = 300.0
@@ -73,8 +71,7 @@ class BearerSigner:
     async def _renew(self) -> None:
         cloud = self._session.cloud
         with object_errors(f"sign in to {cloud.name}", cloud=cloud):
-            credential = cast("AsyncSupportsTokenInfo", self._session.aio_credential)
-            token = await credential.get_token_info(cloud.storage_scope)
+            token = await self._session.aio_credential.get_token_info(cloud.storage_scope)
         ends = float(token.expires_on)
         renew = float(token.refresh_on or 0) or ends - _EARLY
         self._line = f"Authorization: Bearer {token.token}\r\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -63,15 +64,16 @@ class WireTarget(Side[TargetBlobClient]):
         super().__init__(desk, session.cloud, signer, reads_only=session.reads_only, of_source=False)
         self._one_checksum = False
         self._features: Features | None = None
+        self._asking = asyncio.Lock()
 
     @property
     def key(self) -> str:
         return self._desk.key
 
     async def features(self) -> Features:
-        if self._features is None:
-            self._features = await self._ask_features()
-        found = self._features
+        async with self._asking:
+            # Shards that begin together ask once.
+            found = self._features = self._features or await self._ask_features()
         return replace(found, tags=False) if found.tags and not self.blobs.tags_listed else found
 
     async def _ask_features(self) -> Features:
