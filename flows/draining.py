@@ -213,10 +213,10 @@ class Worker:
 
     def _take(self) -> None:
         """Begin shards, as long as what is in hand is too little."""
-        paces, most = self._work.paces, MOST_IN_HAND if self._work.azcopy is None else 1
+        most = MOST_IN_HAND if self._work.azcopy is None else 1
         while takes_another(
             (InHand(claim.shard.objects, claim.shard.bytes, counted.objects) for claim, counted in self._hand.values()),
-            max(paces.in_flight().values(), default=0),
+            self._in_flight(),
             most=most,
         ):
             claims = [] if self._dry else self._claim()
@@ -224,6 +224,11 @@ class Worker:
                 self._dry = True
                 return
             self._begin(claims[0])
+
+    def _in_flight(self) -> int:
+        """Objects that may be in flight now at the accounts that it has in hand."""
+        allowed = self._work.paces.in_flight()
+        return max((allowed[claim.shard.target_account] for claim, _ in self._hand.values()), default=0)
 
     def _begin(self, claim: Claim) -> None:
         try:

@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from mappings.objects import EvidenceRow, ListedObject
 from mappings.plan import CopyShard
+from mappings.shards import PAGE
 from tasks.clients.listing import parse_page
 from tasks.copiers.base import ListsRaw, SourceBlobs, TargetBlobs
 from tasks.copiers.march import Family, ascending_pages, march_pages
@@ -19,8 +20,6 @@ from tasks.copiers.prints import Turn, ahead, at_once, in_turn
 Tee = Callable[[bytes], None]
 
 _GATHERED = 500
-_PAGE = 5000
-"""Entries of one answer of the service, at most."""
 
 
 async def listed_pages(
@@ -59,7 +58,7 @@ async def listed_pages(
     count = 0
     await turn()
     async for item in side.objects(container, begin=begin, end=end):
-        if count and count % _PAGE == 0:
+        if count and count % PAGE == 0:
             # Where the pages end is the client's secret; so many there are at least.
             await turn()
         count += 1

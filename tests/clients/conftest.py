@@ -65,7 +65,7 @@ class Wires:
 def target_session(tokens: Tokens) -> Session:
     settings = Credential(kind="client-secret", client_id="c", secret_env="S")
     session = open_session(GOVERNMENT, "t" * 36, settings, {"S": "secret"})
-    session._credential = tokens  # type: ignore[assignment]
+    session._credential = tokens
     return session
 
 

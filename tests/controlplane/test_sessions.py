@@ -84,6 +84,20 @@ def test_a_token_of_another_tenant_is_not_handed_out(clouds: Clouds) -> None:
         pinned.get_token(COMMERCIAL.arm_scope)
 
 
+def alone(clouds: Clouds, program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, as a customer's."""
+    root = Path(__file__).parents[2]
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=root,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), **clouds.box.environment()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 _AIO = """
 import asyncio, os
 from azure.storage.blob.aio import BlobServiceClient
@@ -123,16 +137,7 @@ def test_aio_clients_follow_the_environment_and_the_guard(clouds: Clouds) -> Non
 
     Mutation: without the hook the write reaches the sandbox and the Government host is asked with a commercial token.
     """
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", _AIO],
-        cwd=root,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), **clouds.box.environment()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = alone(clouds, _AIO)
     assert done.returncode == 0, done.stderr
     assert "listed []" in done.stdout
     assert "write refused: PUT /x" in done.stdout
@@ -163,16 +168,7 @@ print(len(set(kept)), "aiohttp" in sys.modules)
 
 def test_both_kinds_of_client_share_one_sign_in_and_none_needs_aiohttp(clouds: Clouds) -> None:
     """Mutations that must fail it: an aio credential with a token of its own; one of azure-identity's own aio ones."""
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", _SIGN_IN],
-        cwd=root,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), **clouds.box.environment()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = alone(clouds, _SIGN_IN)
     assert (done.returncode, done.stdout) == (0, "1 False\n"), done.stderr
 
 

@@ -57,7 +57,7 @@ class Pair:
         try:
             self.tally = await copy_shard(
                 shard, self.reader, self.writer, iter(list(self.manifest)), found.append,
-                replace(self.rules, **rules), self.routes, ShardProgress(Progress()), journal=journal,  # type: ignore[arg-type]
+                replace(self.rules, **rules), self.routes, ShardProgress(Progress()), journal=journal,
             )  # fmt: skip
         except BaseException:
             self.die(journal)

@@ -180,8 +180,9 @@ async def test_a_worker_that_is_told_to_leave_gives_back_all_that_it_has_in_hand
 
 
 async def test_while_the_account_rests_no_further_shard_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutation that must fail it: piling up shards of an account that has asked to wait."""
+    """Mutations that must fail it: piling up shards of an account that has asked to wait, or by what another allows."""
     async with hands(tmp_path, monkeypatch, [20] * 6) as here:
+        here.worker._work.paces.of("another")
         here.worker._work.paces.of("dst").slow(retry_after=60)
         before = len(here.begun)
         await here.end(here.begun[0])

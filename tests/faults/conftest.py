@@ -85,7 +85,7 @@ class Mover:
         rows: list[EvidenceRow] = []
         self.tally = await copy_shard(
             shard, self.source, self.target, iter(self.manifest.get(container, [])), rows.append,
-            replace(RULES, **rules), self.routes, ShardProgress(Progress()), journal=journal,  # type: ignore[arg-type]
+            replace(RULES, **rules), self.routes, ShardProgress(Progress()), journal=journal,
         )  # fmt: skip
         assert self.tally.whole
         self.manifest[container] = rows

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from mappings.errors import Corrupted, ObjectError, ObjectRefused
 from mappings.objects import BlobType, HttpHeaders, ListedObject, Written
-from mappings.shards import asked_for
+from mappings.shards import PAGE, asked_for
 from tasks.clients.crc64 import RANGE, crc64, from_bytes
 from tasks.clients.errors import Sent
 from tasks.clients.listing import parse_page
@@ -23,8 +23,6 @@ from tasks.clients.wire.calls import Call
 from tasks.clients.wire.heads import etag_line, folder, query, quoted
 from tasks.copiers.base import ReadThen
 
-_PAGE = 5000
-"""Entries of one answer, at most (REST, "List Blobs")."""
 _MORE = 100
 """Entries that a range may have grown by since it was counted, without one more request."""
 _LARGEST_PAGE = 256 * 1024 * 1024
@@ -66,7 +64,7 @@ class WireAccount:
         narrowed += f"&startFrom={query(begin)}" if begin else ""
         marker, left = "", entries
         while True:
-            most = min(_PAGE, left + _MORE) if left > 0 and end is not None else _PAGE
+            most = min(PAGE, left + _MORE) if left > 0 and end is not None else PAGE
             body = await self._page(container, narrowed, marker, most)
             marker, left = _next_marker(body), left - most
             yield body
