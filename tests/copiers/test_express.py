@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from mappings.errors import AskForApproval, ResumeLater, SlowDown
-from mappings.objects import EvidenceRow, ListedObject, Written
+from mappings.objects import EvidenceRow, ListedObject, Tally, Written
 from mappings.pacing import Bounds
 from mappings.states import Outcome, ProofLevel
 from tasks.copiers.base import StartsReads, StartsWrites
@@ -118,6 +118,12 @@ async def test_a_copy_that_is_not_what_was_read_is_made_good(monkeypatch: pytest
     pair.assert_equal()
 
 
+async def copied(pair: Pair, mode: Any, record: Callable[[EvidenceRow], None] = lambda _: None, **more: Any) -> Tally:
+    """One copy of all that the source holds."""
+    progress = ShardProgress(Progress())
+    return await copy_shard(SHARD, pair.reader, pair.writer, iter(()), record, RULES, RouteBook(mode), progress, **more)
+
+
 async def test_what_ends_the_run_ends_it_at_once() -> None:
     """Mutations that must fail it: an error in a callback that nobody hears; requests that go on after the end."""
 
@@ -132,10 +138,7 @@ async def test_what_ends_the_run_ends_it_at_once() -> None:
     pair = filled(StartingPair(mode="pull"), 3000)
     before, found = asyncio.all_tasks(), []  # type: set[asyncio.Task[Any]], list[EvidenceRow]
     with pytest.raises(ResumeLater):
-        await copy_shard(
-            SHARD, pair.reader, pair.writer, iter(()), found.append, RULES, RouteBook("pull"),
-            ShardProgress(Progress()), journal=Full(),
-        )  # fmt: skip
+        await copied(pair, "pull", found.append, journal=Full())
     await settled()
     assert asyncio.all_tasks() == before
     assert pair.writer.begun < 20 + 3 * CHUNK
@@ -179,19 +182,7 @@ async def test_a_gate_that_others_hold_is_waited_at() -> None:
     for _ in range(3):
         await pace.enter()
     found: list[EvidenceRow] = []
-    task = asyncio.create_task(
-        copy_shard(
-            SHARD,
-            pair.reader,
-            pair.writer,
-            iter(()),
-            found.append,
-            RULES,
-            RouteBook("pull"),
-            ShardProgress(Progress()),
-            pace=pace,
-        )
-    )
+    task = asyncio.create_task(copied(pair, "pull", found.append, pace=pace))
     for _ in range(200):
         await asyncio.sleep(0)
     assert not pair.writer.begun
@@ -211,17 +202,7 @@ async def test_never_more_at_once_than_the_pace_lets_in() -> None:
         most = max(most, pace.busy)
 
     pair.source.hook = pair.target.hook = watch
-    await copy_shard(
-        SHARD,
-        pair.reader,
-        pair.writer,
-        iter(()),
-        lambda row: None,
-        RULES,
-        RouteBook("stream"),
-        ShardProgress(Progress()),
-        pace=pace,
-    )
+    await copied(pair, "stream", pace=pace)
     assert most == 5 and pace.busy == 0
 
 
@@ -256,16 +237,6 @@ async def test_what_cannot_be_begun_is_no_object_that_ended(monkeypatch: pytest.
     pair = filled(StartingPair(mode="pull"), 90)
     monkeypatch.setattr(pair.reader, "pull_url_at_hand", lambda container, item: None)
     pace = Counting("dst", Bounds(most=5))
-    await copy_shard(
-        SHARD,
-        pair.reader,
-        pair.writer,
-        iter(()),
-        lambda row: None,
-        RULES,
-        RouteBook("pull"),
-        ShardProgress(Progress()),
-        pace=pace,
-    )
+    await copied(pair, "pull", pace=pace)
     assert pair.writer.begun == 0 and pace.left == 90 and pace.busy == 0
     pair.assert_equal()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,12 @@ from mappings.objects import Tally
 from mappings.plan import CopyShard
 from mappings.runs import Claim, RunKind
 from mappings.states import ShardState
-from tasks.progress import ShardProgress
-from tasks.shardwork import ShardWork
+from tasks.copiers.routes import RouteBook
+from tasks.ledger import ledger_url, open_ledger
+from tasks.progress import Progress, ShardProgress
+from tasks.shardwork import ShardWork, carry_out
+from tests.copiers.bench_of import RULES
+from tests.copiers.memory_cloud import Account, MemorySource, MemoryTarget
 from tests.unit.test_console import GOOD
 
 
@@ -187,3 +192,26 @@ async def test_while_the_account_rests_no_further_shard_begins(tmp_path: Path, m
         before = len(here.begun)
         await here.end(here.begun[0])
         assert len(here.begun) == before
+
+
+async def test_shards_in_hand_share_one_budget_of_memory(tmp_path: Path) -> None:
+    """Mutation that must fail it: a budget for each, sixteen times what a worker may hold."""
+    source, target = Account("src"), Account("dst")
+    shards = [CopyShard("src", "dst", f"c{number}", "", None, 6, 48, 0) for number in range(4)]
+    for shard in shards:
+        source.containers_[shard.container], target.containers_[shard.container] = {}, {}
+        for number in range(6):
+            source.write(shard.container, f"n{number}", b"x" * 8)
+    reading = MemorySource(source)
+    writing = MemoryTarget(target, {"src": reading})
+    with open_ledger(ledger_url(tmp_path)) as ledger:
+        run = ledger.writer.begin_run(RunKind.MIGRATE, now=now())
+        ledger.writer.open_shards(run, shards, now=now())
+        claims = ledger.writer.claim(run, owner="me", most=4, lease_seconds=60, now=now())
+        work = ShardWork(
+            folder=tmp_path, reader=ledger.reader, writer=ledger.writer, rules=replace(RULES, memory=24),
+            routes=RouteBook("stream"), progress=Progress(), clock=now, tool_version="1",
+        )  # fmt: skip
+        done = await asyncio.gather(*(carry_out(claim, work, reading, writing) for claim in claims))
+    assert sum(one.copied for one in done) == 24
+    assert 8 < work.budget.peak <= 24, "several at once, and all within it"
