@@ -29,7 +29,7 @@ from benchmarks.blobd import BUILT, ROOT, CompilerMissing, Service
 from benchmarks.cases import Case, chosen
 from benchmarks.goals import GOALS, PULL, Row, Rows, Run
 from benchmarks.limits import limits
-from benchmarks.measuring import Cost, Failed
+from benchmarks.measuring import Cost, Failed, leave_when_told
 from benchmarks.tools import SOURCE, TARGET, TOOLS, Missing, Place, govlift
 
 CALM = {"latency_ms": 0, "busy": 0, "reset_before": 0, "reset_after": 0, "truncate": 0, "retry_after": -1}
@@ -271,6 +271,7 @@ def main() -> None:
     reader.add_argument("--no-limits", action="store_true", help="do not measure the service itself")
     reader.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     asked = reader.parse_args()
+    leave_when_told()
     try:
         cases = chosen(asked.cases)
     except ValueError as wrong:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,8 @@ def run(
 
     Raises:
         Failed: one of them ended with another code than `ok`, or ran longer than `limit` seconds.
+
+    However this ends, none of them is left running.
     """
     with log.open("wb") as out:
         told = subprocess.PIPE if word else None
@@ -64,31 +67,34 @@ def run(
             )
             for command in commands
         ]
-        start = 0.0
-        if word:
-            for one in running:
-                assert one.stdout is not None
-                one.stdout.readline()
-            ready()
-            start, began = time.perf_counter() - began, time.perf_counter()
-            for one in running:
-                assert one.stdin is not None
-                with suppress(BrokenPipeError):
-                    one.stdin.write(f"{word}\n".encode())
-                    one.stdin.flush()
         late = threading.Timer(limit, _kill, [running])
         late.start()
-        cpu, peak, wrong = 0.0, 0.0, []
-        for one in running:
-            # wait4 and not RUSAGE_CHILDREN: it is of this child alone, whatever ran before it.
-            _, status, used = os.wait4(one.pid, 0)
-            one.returncode = os.waitstatus_to_exitcode(status)
-            cpu += used.ru_utime + used.ru_stime
-            peak += used.ru_maxrss / 1024
-            if one.returncode not in ok:
-                wrong.append(one.returncode)
-        wall = time.perf_counter() - began
-        late.cancel()
+        try:
+            start = 0.0
+            if word:
+                for one in running:
+                    assert one.stdout is not None
+                    one.stdout.readline()
+                ready()
+                start, began = time.perf_counter() - began, time.perf_counter()
+                for one in running:
+                    assert one.stdin is not None
+                    with suppress(BrokenPipeError):
+                        one.stdin.write(f"{word}\n".encode())
+                        one.stdin.flush()
+            cpu, peak, wrong = 0.0, 0.0, []
+            for one in running:
+                # wait4 and not RUSAGE_CHILDREN: it is of this child alone, whatever ran before it.
+                _, status, used = os.wait4(one.pid, 0)
+                one.returncode = os.waitstatus_to_exitcode(status)
+                cpu += used.ru_utime + used.ru_stime
+                peak += used.ru_maxrss / 1024
+                if one.returncode not in ok:
+                    wrong.append(one.returncode)
+            wall = time.perf_counter() - began
+        finally:
+            late.cancel()
+            _kill(running)
         for one in running:
             for pipe in (one.stdin, one.stdout):
                 if pipe is not None:
@@ -102,4 +108,10 @@ def run(
 
 def _kill(running: list[subprocess.Popen[bytes]]) -> None:
     for one in running:
-        os.killpg(one.pid, signal.SIGKILL)
+        if one.returncode is None:
+            os.killpg(one.pid, signal.SIGKILL)
+
+
+def leave_when_told() -> None:
+    """SIGTERM ends this process as Ctrl-C does, so that no measured command outlives it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -19,6 +19,7 @@ from flows.crew import at_first
 from flows.mover import run_loop
 from flows.running import workers_for
 from flows.wiring import Bench, now
+from flows.word import Word, word_for
 from mappings.model import ContainerSurvey
 from mappings.objects import Tally
 from mappings.plan import CopyShard
@@ -64,8 +65,8 @@ def shards_of(survey: ContainerSurvey, target: str) -> list[CopyShard]:
     ]
 
 
-async def prepare(config: Path, kind: RunKind, source: str, target: str, containers: list[str]) -> tuple[str, int]:
-    """Everything that comes before the workers. Returns the run's id, and how many workers a command would start."""
+async def prepare(config: Path, kind: RunKind, source: str, target: str, containers: list[str]) -> tuple[Word, int]:
+    """Everything that comes before the workers. Returns the word for them, and how many a command would start."""
     async with Bench(config) as bench:
         writer, reader = bench.ledger.writer, bench.ledger.reader
         shards: list[CopyShard] = []
@@ -85,7 +86,8 @@ async def prepare(config: Path, kind: RunKind, source: str, target: str, contain
                 shards += shards_of(survey, target)
         run_id = writer.begin_run(kind, now=now())
         writer.open_shards(run_id, shards, now=now())
-        return run_id, max(1, at_first(bench.settings.copy_, kind, workers_for(bench, shards, kind)))
+        workers = max(1, at_first(bench.settings.copy_, kind, workers_for(bench, shards, kind)))
+        return await word_for(bench, run_id), workers
 
 
 async def verified(bench: Bench, run_id: str) -> None:
@@ -125,8 +127,8 @@ def main() -> None:
         sys.stdout.write(f"{run_loop(counted(config, asked['source'], asked['containers'][0]))}\n")
         return
     kind = RunKind(sys.argv[2])
-    run_id, workers = asyncio.run(prepare(config, kind, asked["source"], asked["target"], asked["containers"]))
-    sys.stdout.write(f"{run_id} {workers}\n")
+    word, workers = asyncio.run(prepare(config, kind, asked["source"], asked["target"], asked["containers"]))
+    sys.stdout.write(f"{workers}\n{word.line}\n")
 
 
 if __name__ == "__main__":

@@ -81,18 +81,18 @@ def govlift(case: Case, place: Place, *, kind: str = "migrate", **copy: object) 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"{' '.join(command)}: {done.stderr[-2000:]}")
-    run_id, workers = done.stdout.split()[-2:]
-    return govlift_workers(place, run_id, int(workers), copies=kind == "migrate")
+    workers, word = done.stdout.splitlines()[-2:]
+    return govlift_workers(place, word, int(workers), copies=kind == "migrate")
 
 
-def govlift_workers(place: Place, run_id: str, workers: int, *, copies: bool) -> Ran:
-    """Measure the workers of a run that is open, started as a command starts them."""
+def govlift_workers(place: Place, word: str, workers: int, *, copies: bool) -> Ran:
+    """Measure the workers of a run that is open, started as a command starts them and told the same word."""
     environment = {**place.environment, SECRET_ENV: "secret", "PYTHONPATH": str(ROOT)}
     config = str(place.folder / "migration.toml")
     words = ["--led", *(["--copies"] if copies else [])]
     commands = [[sys.executable, "-m", "flows.mover", config, "--number", str(n), *words] for n in range(workers)]
-    cost = run(commands, environment, place.folder / "workers.log", word=run_id, ready=place.ready)
-    _must_be_whole(place, run_id)
+    cost = run(commands, environment, place.folder / "workers.log", word=word, ready=place.ready)
+    _must_be_whole(place, json.loads(word)["run"])
     return Ran(cost)
 
 

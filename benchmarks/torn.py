@@ -27,6 +27,7 @@ from typing import Literal
 
 from azure.storage.blob import BlobServiceClient, generate_container_sas
 
+from benchmarks.measuring import leave_when_told
 from mappings.objects import EvidenceRow
 from mappings.states import Outcome
 from sandbox import launcher
@@ -194,6 +195,7 @@ def main() -> None:
     asked.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     asked.add_argument("--only", default="", help="movers whose name contains this")
     given = asked.parse_args()
+    leave_when_told()
     with tempfile.TemporaryDirectory(prefix="torn-") as folder:
         stage = Stage(Path(folder))
         try:

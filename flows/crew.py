@@ -24,6 +24,7 @@ from flows.draining import drain
 from flows.mover import READY
 from flows.observe import first_of
 from flows.wiring import Bench, now
+from flows.word import Word, word_for
 from mappings import standstill
 from mappings.errors import ExitCode, GovliftError, ResumeLater
 from mappings.runs import RunKind, WorkerRecord
@@ -114,9 +115,9 @@ class Mover:
     process: asyncio.subprocess.Process
 
     @classmethod
-    async def started(cls, bench: Bench, number: int, run_id: str = "", *, copies: bool = False) -> Mover:
-        """Start one; without a run it stands by, and `copies` says that it surely will copy something."""
-        words = [str(bench.config), *([run_id] if run_id else []), "--number", str(number), "--led"]
+    async def started(cls, bench: Bench, number: int, *, copies: bool = False) -> Mover:
+        """Start one, which then stands by; `copies` says that it surely will copy something."""
+        words = [str(bench.config), "--number", str(number), "--led"]
         words += ["--copies"] if copies else []
         if log.isEnabledFor(logging.DEBUG):
             words.append("--verbose")
@@ -128,10 +129,10 @@ class Mover:
         )
         return cls(number, process)
 
-    def begin(self, run_id: str) -> None:
+    def begin(self, word: Word) -> None:
         """Tell one that stands by what to work on; one that has died shows that at its end."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{run_id}\n".encode())
+        self.process.stdin.write(f"{word.line}\n".encode())
 
     async def ended(self) -> tuple[int, str]:
         """Wait for its end; returns its exit code and what it said."""
@@ -259,12 +260,11 @@ class Crew:
 
     async def _start(self) -> Mover:
         mover = self._standby.take() if self._standby is not None else None
-        if mover is not None:
-            mover.begin(self._run_id)
-        else:
+        if mover is None:
             self._numbers += 1
-            mover = await Mover.started(self._bench, self._numbers, self._run_id)
+            mover = await Mover.started(self._bench, self._numbers)
         self._movers[mover.number] = mover
+        mover.begin(await word_for(self._bench, self._run_id))
         return mover
 
     def _bury(self, mover: Mover, code: int) -> None:

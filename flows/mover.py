@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 READY = "ready\n"
 """What a worker says that stands by."""
-_NEEDED = ("flows.draining", "flows.wiring", "tasks.clients.blobs", "tasks.clients.wire", "tasks.ledger")
+_NEEDED = ("flows.draining", "flows.wiring", "flows.word", "tasks.clients.blobs", "tasks.clients.wire", "tasks.ledger")
 """What every worker needs, sooner or later."""
 _TO_COPY = ("pyarrow.parquet",)
 """What one needs that surely copies something: 45 MiB that a re-sync of what has not changed does without."""
@@ -126,16 +126,16 @@ async def _work(config: Path, run_id: str, number: int, led: bool, copies: bool)
 
     async with Bench(config) as bench:
         if not run_id:
-            await _make_ready(bench, copies)
+            _make_ready(bench, copies)
         _collect_rarely()
         if not run_id:
             sys.stdout.write(READY)
             sys.stdout.flush()
-            run_id = await word
+            run_id = _obeyed(bench, await word)
         await drain(bench, run_id, number=number)
 
 
-async def _make_ready(bench: Bench, copies: bool) -> None:
+def _make_ready(bench: Bench, copies: bool) -> None:
     """Do beforehand what takes time and commits to nothing. What is refused now is said when it is needed."""
     from tasks.clients.trust import trust_at_hand
 
@@ -143,9 +143,17 @@ async def _make_ready(bench: Bench, copies: bool) -> None:
         _import(*_TO_COPY, *(() if bench.settings.copy_.route == "stream" else _TO_PULL))
     with suppress(GovliftError):
         _ = bench.ledger
-        for session in (bench.source_session, bench.target_session):
-            await session.sign_in()
     trust_at_hand()
+
+
+def _obeyed(bench: Bench, line: str) -> str:
+    """Take the tokens that come with the word, and return the run."""
+    from flows.word import Word
+
+    word = Word.heard(line)
+    for side, token in word.tokens.items():
+        (bench.source_session if side == "source" else bench.target_session).hand(token)
+    return word.run_id
 
 
 def _import(*names: str) -> None:
@@ -171,7 +179,7 @@ def _leave(task: asyncio.Task[Any]) -> None:
 
 
 def _hear(task: asyncio.Task[Any], word: asyncio.Future[str], held: bytearray) -> None:
-    """From the leader comes at most one line, the run to work on; its pipe ends when it does, however it dies."""
+    """From the leader comes at most one line, the word; its pipe ends when it does, however it dies."""
     said = os.read(sys.stdin.fileno(), 4096)
     held += said
     if b"\n" in held and not word.done():

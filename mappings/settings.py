@@ -28,7 +28,7 @@ AZCOPY_EXPOSES = (
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Credential(_Part):

@@ -7,9 +7,10 @@ import base64
 import binascii
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar, assert_never, cast
+from typing import Any, NamedTuple, TypeVar, assert_never, cast
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, SupportsTokenInfo, TokenRequestOptions
 
@@ -39,11 +40,38 @@ def claims_of(token: str) -> Mapping[str, Any]:
     return claims
 
 
-class PinnedCredential:
-    """A token credential that answers for one cloud and one tenant only."""
+EARLY = 300.0
+"""Seconds before its end that a token is not used any more; azure-core's own clients ask for another one then."""
 
-    def __init__(self, inner: SupportsTokenInfo, cloud: Cloud, tenant_id: str) -> None:
-        self._inner, self._cloud, self._tenant_id = inner, cloud, tenant_id
+
+class Handed(NamedTuple):
+    """A token for storage that one process of a migration hands to another."""
+
+    token: str
+    expires_on: int
+    """Seconds since the epoch."""
+
+
+class PinnedCredential:
+    """A token credential that answers for one cloud and one tenant only.
+
+    Args:
+        made: makes the credential that is asked, at first use.
+        handed: a token for storage that another process of this migration has; while it lasts, nobody is asked for
+            one. None: there is none.
+    """
+
+    def __init__(
+        self,
+        made: Callable[[], SupportsTokenInfo],
+        cloud: Cloud,
+        tenant_id: str,
+        handed: Handed | None = None,
+    ) -> None:
+        self._made, self._cloud, self._tenant_id = made, cloud, tenant_id
+        self._handed = handed
+        self._inner: SupportsTokenInfo | None = None
+        self._making = threading.Lock()
         self._proved = ""
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
@@ -52,12 +80,27 @@ class PinnedCredential:
 
     def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         self._check_scopes(scopes)
-        info = self._inner.get_token_info(*scopes, options=options)
+        info = None if options else self._handed_for(scopes)
+        if info is None:
+            info = self._credential().get_token_info(*scopes, options=options)
         self._check_token(info.token)
         return info
 
     def close(self) -> None:
-        self._inner.close()
+        if self._inner is not None:
+            self._inner.close()
+
+    def _handed_for(self, scopes: tuple[str, ...]) -> AccessTokenInfo | None:
+        handed = self._handed
+        if handed is None or scopes != (self._cloud.storage_scope,) or handed.expires_on <= time.time() + EARLY:
+            return None
+        return AccessTokenInfo(*handed)
+
+    def _credential(self) -> SupportsTokenInfo:
+        with self._making:
+            if self._inner is None:
+                self._inner = self._made()
+            return self._inner
 
     def _check_scopes(self, scopes: tuple[str, ...]) -> None:
         strange = [scope for scope in scopes if scope not in (self._cloud.arm_scope, self._cloud.storage_scope)]

@@ -7,6 +7,7 @@ Whether the real clouds or others under the same names answer is the environment
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, assert_never
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +17,7 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from mappings.clouds import Cloud
 from mappings.errors import AskForApproval, FixTheInput, GrantAccess
 from mappings.settings import Credential
-from tasks.clients.credentials import CredentialOnThread, PinnedCredential, chosen_credential
+from tasks.clients.credentials import CredentialOnThread, Handed, PinnedCredential, chosen_credential
 from tasks.clients.errors import translated
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -85,13 +86,14 @@ class Session:
         self._settings = credential
         self._secret = secret
         self._credential: PinnedCredential | None = None
+        self._handed: Handed | None = None
 
     @property
     def credential(self) -> PinnedCredential:
         """For the sync clients; made at first use. It may be asked on any thread."""
         if self._credential is None:
-            inner = chosen_credential(self._settings, self.cloud, self.tenant_id, self._secret)
-            self._credential = PinnedCredential(inner, self.cloud, self.tenant_id)
+            made = partial(chosen_credential, self._settings, self.cloud, self.tenant_id, self._secret)
+            self._credential = PinnedCredential(made, self.cloud, self.tenant_id, self._handed)
         return self._credential
 
     @property
@@ -118,10 +120,19 @@ class Session:
         with translated("sign in", cloud=self.cloud):
             self.credential.get_token(self.cloud.arm_scope)
 
-    async def sign_in(self) -> None:
-        """Have a token for storage at hand, for the aio clients. Raises as `prove`, but for the tenant."""
+    async def storage_token(self) -> Handed:
+        """A token for storage, for another process of this migration. Raises as `prove`."""
         with translated("sign in", cloud=self.cloud):
-            await self.aio_credential.get_token_info(self.cloud.storage_scope)
+            info = await self.aio_credential.get_token_info(self.cloud.storage_scope)
+        return Handed(info.token, info.expires_on)
+
+    def hand(self, token: Handed) -> None:
+        """Use a token for storage that another process of this migration has, until it ends; then sign in.
+
+        Clients that were made before do not see it. A token of another tenant is refused when it is used.
+        """
+        self.close()
+        self._handed = token
 
     def close(self) -> None:
         """Close the connections to the authority."""

@@ -6,17 +6,20 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
+import jwt
 import pytest
 from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import ClientSecretCredential
 
+from flows.word import Word
 from mappings.clouds import COMMERCIAL, GOVERNMENT
 from mappings.errors import AskForApproval, FixTheInput, GrantAccess, TryLater
 from mappings.settings import Credential
-from tasks.clients.credentials import CredentialOnThread, PinnedCredential
+from tasks.clients.credentials import EARLY, CredentialOnThread, Handed, PinnedCredential
 from tasks.clients.session import Session, open_session
 from tests.controlplane import estate
 from tests.controlplane.conftest import ENVIRON, Clouds
@@ -79,7 +82,7 @@ def test_a_token_of_another_tenant_is_not_handed_out(clouds: Clouds) -> None:
     identity = ClientSecretCredential(
         estate.SOURCE_TENANT, SOURCE.client_id, "source-secret", authority=COMMERCIAL.authority
     )
-    pinned = PinnedCredential(identity, COMMERCIAL, estate.TARGET_TENANT)
+    pinned = PinnedCredential(lambda: identity, COMMERCIAL, estate.TARGET_TENANT)
     with pytest.raises(AskForApproval, match="is of tenant 1111"):
         pinned.get_token(COMMERCIAL.arm_scope)
 
@@ -157,7 +160,7 @@ chosen = Credential(client_id=estate.COMMERCIAL.client_id, secret_env="SOURCE_SE
 session = open_session(COMMERCIAL, estate.SOURCE_TENANT, chosen, {"SOURCE_SECRET": "source-secret"})
 
 async def tokens():
-    await session.sign_in()
+    await session.storage_token()
     return [(await session.aio_credential.get_token(COMMERCIAL.storage_scope)).token for _ in range(3)]
 
 kept = asyncio.run(tokens()) + [session.credential.get_token(COMMERCIAL.storage_scope).token]
@@ -170,6 +173,39 @@ def test_both_kinds_of_client_share_one_sign_in_and_none_needs_aiohttp(clouds: C
     """Mutations that must fail it: an aio credential with a token of its own; one of azure-identity's own aio ones."""
     done = alone(clouds, _SIGN_IN)
     assert (done.returncode, done.stdout) == (0, "1 False\n"), done.stderr
+
+
+def handed(tenant: str, *, seconds: float) -> Handed:
+    """A token as a leader hands it to its workers, good for so long."""
+    return Handed(jwt.encode({"tid": tenant}, "k" * 32), int(time.time() + seconds))
+
+
+def test_a_token_that_was_handed_over_is_used_while_it_lasts(source: Session) -> None:
+    """Mutations that must fail it: one that is used to its very end, for the other scope, or instead of a new one that
+    the service has asked for.
+    """
+    storage, given = COMMERCIAL.storage_scope, handed(estate.SOURCE_TENANT, seconds=3600)
+    source.hand(given)
+    assert source.credential.get_token(storage).token == given.token
+    assert source.credential.get_token(COMMERCIAL.arm_scope).token != given.token
+    assert source.credential.get_token(storage, claims='{"access_token":{}}').token != given.token
+    source.hand(handed(estate.SOURCE_TENANT, seconds=EARLY - 1))
+    own = source.credential.get_token(storage)
+    assert own.token != given.token and own.expires_on > time.time() + EARLY
+
+
+async def test_a_token_that_was_handed_over_is_of_this_tenant(source: Session, target: Session) -> None:
+    """Mutation that must fail it: believing the leader."""
+    source.hand(await target.storage_token())
+    with pytest.raises(AskForApproval, match="is of tenant 2222"):
+        source.credential.get_token(COMMERCIAL.storage_scope)
+
+
+async def test_the_word_reaches_a_worker_as_it_was_said(source: Session, target: Session) -> None:
+    said = Word("run-1", {"source": await source.storage_token(), "target": await target.storage_token()})
+    heard = Word.heard(said.line)
+    assert heard == said
+    assert "\n" not in said.line and said.tokens["source"].token not in repr(said)
 
 
 class Slow:
@@ -193,7 +229,7 @@ class Slow:
 async def test_who_leaves_does_not_wait_for_the_authority() -> None:
     """Mutation that must fail it: a thread of the loop's pool, which the end of the loop waits for."""
     slow = Slow()
-    credential = CredentialOnThread(PinnedCredential(slow, COMMERCIAL, estate.SOURCE_TENANT))
+    credential = CredentialOnThread(PinnedCredential(lambda: slow, COMMERCIAL, estate.SOURCE_TENANT))
 
     async def leave() -> None:
         task = asyncio.create_task(credential.get_token(COMMERCIAL.storage_scope))
@@ -212,7 +248,7 @@ async def test_what_the_sign_in_says_on_its_thread_is_said_to_who_asked() -> Non
     slow = Slow()
     slow.go.set()
     slow.wrong = ClientAuthenticationError("AADSTS7000215: wrong")
-    async with CredentialOnThread(PinnedCredential(slow, COMMERCIAL, estate.SOURCE_TENANT)) as credential:
+    async with CredentialOnThread(PinnedCredential(lambda: slow, COMMERCIAL, estate.SOURCE_TENANT)) as credential:
         with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
             await credential.get_token(COMMERCIAL.storage_scope)
         with pytest.raises(AskForApproval, match="not asked for"):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jwt
+
 _WORK = """
 import sys
 from pathlib import Path
@@ -47,28 +49,39 @@ print(sorted(name for name in ("numpy", "pandas") if sys.modules.get(name)))
 _CLIENTS = """
 import asyncio
 import sys
+import time
+from flows.word import Word
 from mappings.clouds import COMMERCIAL, GOVERNMENT
 from mappings.settings import Credential
+from tasks.clients.credentials import Handed
 from tasks.clients.session import open_session
 from tasks.clients.wire import WireSource, WireTarget
 
 mover._import(*mover._NEEDED)
+TENANT, TOKEN = "t" * 36, "{}"
 
 async def work():
     who = Credential(kind="client-secret", client_id="c", secret_env="S")
-    source, target = (open_session(cloud, "t" * 36, who, {"S": "s"}) for cloud in (COMMERCIAL, GOVERNMENT))
+    source, target = (open_session(cloud, TENANT, who, {"S": "s"}) for cloud in (COMMERCIAL, GOVERNMENT))
+    word = Word.heard(Word("r", {side: Handed(TOKEN, int(time.time()) + 3600) for side in ("a", "b")}).line)
+    for session, token in zip((source, target), word.tokens.values()):
+        session.hand(token)
+        assert (await session.aio_credential.get_token_info(session.cloud.storage_scope)).token == TOKEN
     await WireSource(source, COMMERCIAL, "a", concurrency=1).aclose()
     await WireTarget(target, "a", concurrency=1).aclose()
 
 asyncio.run(work())
-print(sorted(name for name in ("azure.storage.blob", "aiohttp", "requests", "prefect") if name in sys.modules))
+unwanted = ("azure.storage.blob", "azure.identity", "aiohttp", "requests", "prefect")
+print(sorted(name for name in unwanted if name in sys.modules))
 """
 
 
 def test_a_worker_that_streams_does_without_the_sdk_until_it_needs_it(tmp_path: Path) -> None:
-    """Mutations that must fail it: azure.storage.blob, or a transport of it, imported with one of our clients."""
+    """Mutations that must fail it: azure.storage.blob, or a transport of it, imported with one of our clients; a
+    credential that is made, and brings its libraries, where a token was handed over."""
+    token = jwt.encode({"tid": "t" * 36}, "k" * 32)
     done = subprocess.run(
-        [sys.executable, "-c", "from flows import mover\n" + _CLIENTS],
+        [sys.executable, "-c", "from flows import mover\n" + _CLIENTS.replace("{}", token)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

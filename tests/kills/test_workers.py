@@ -81,8 +81,17 @@ def test_a_worker_stands_by_and_leaves_when_its_leader_is_gone(town: Town) -> No
     waiting.stdout.close()
 
 
+def signed_in(clouds: RunningSandbox) -> int:
+    """Tokens that the authorities of both clouds have given."""
+    counted = clouds.ask("GET", "/counters")
+    return sum(counted[cloud]["entra"]["by_operation"].get("token", 0) for cloud in ("commercial", "government"))
+
+
 def test_workers_that_stand_by_are_those_that_copy(clouds: RunningSandbox, town: Town) -> None:
-    """Mutations that must fail it: starting others when the copy begins; leaving those that nobody took."""
+    """Mutations that must fail it: starting others when the copy begins; leaving those that nobody took; a worker that
+    signs in though its leader has.
+    """
+    before = signed_in(clouds)
     running = town.begin("migrate")
     until(lambda: len(town.movers()) == 2 and not town.asked("select 1 from worker"), town)
     standing = set(town.movers())
@@ -91,6 +100,7 @@ def test_workers_that_stand_by_are_those_that_copy(clouds: RunningSandbox, town:
     clouds.ask("DELETE", "/faults")
     assert running.wait(timeout=120) == 0, town.log()
     town.must_be_gone()
+    assert signed_in(clouds) - before == 4, "for management and for storage, on each side"
     town.must_be_whole()
 
 

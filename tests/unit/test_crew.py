@@ -12,7 +12,8 @@ import pytest
 
 from flows import crew
 from flows.crew import Crew, at_first, crew_size
-from mappings.errors import ExitCode
+from flows.word import Word
+from mappings.errors import ExitCode, TryLater
 from mappings.runs import RunKind
 from mappings.settings import Copy
 from mappings.states import ShardState
@@ -27,15 +28,25 @@ class Standing:
     number: int
     process: Any = field(default_factory=lambda: SimpleNamespace(pid=1, returncode=0))
     end: asyncio.Event = field(default_factory=asyncio.Event)
+    words: list[Word] = field(default_factory=list)
+
+    def begin(self, word: Word) -> None:
+        self.words.append(word)
 
     async def ended(self) -> tuple[int, str]:
         await self.end.wait()
         return int(ExitCode.OK), ""
 
 
+async def refused() -> None:
+    raise TryLater("The authority does not answer.", next_step="Wait.")
+
+
 def crew_of(size: int, first: int) -> Crew:
     reader = SimpleNamespace(shard_states=lambda _: COUNTS)
-    bench: Any = SimpleNamespace(standby=None, ledger=SimpleNamespace(reader=reader))
+    session = SimpleNamespace(storage_token=refused)
+    ledger = SimpleNamespace(reader=reader)
+    bench: Any = SimpleNamespace(standby=None, ledger=ledger, source_session=session, target_session=session)
     return Crew(bench, "run", size, first)
 
 
@@ -43,7 +54,7 @@ def crew_of(size: int, first: int) -> Crew:
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[Standing]:
     made: list[Standing] = []
 
-    async def started(_: Any, number: int, run_id: str = "", **__: Any) -> Standing:
+    async def started(_: Any, number: int, **__: Any) -> Standing:
         made.append(Standing(number))
         return made[-1]
 
@@ -68,6 +79,7 @@ async def test_one_begins_and_the_others_join_when_it_lasts(
         one.end.set()
     await working
     assert [one.number for one in begun] == [1, 2, 3]
+    assert all(one.words == [Word("run")] for one in begun), "who has no tokens to hand over lets them sign in"
 
 
 async def test_where_the_first_ends_soon_no_other_begins(begun: list[Standing]) -> None:

@@ -14,13 +14,11 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_plus
 
+from tasks.clients.credentials import EARLY
 from tasks.clients.errors import object_errors
 
 if TYPE_CHECKING:
     from tasks.clients.session import Session
-
-_EARLY = 300.0
-"""Seconds before its end from which on a token is not used any more."""
 
 
 class Signer(Protocol):
@@ -73,10 +71,10 @@ class BearerSigner:
         with object_errors(f"sign in to {cloud.name}", cloud=cloud):
             token = await self._session.aio_credential.get_token_info(cloud.storage_scope)
         ends = float(token.expires_on)
-        renew = float(token.refresh_on or 0) or ends - _EARLY
+        renew = float(token.refresh_on or 0) or ends - EARLY
         self._line = f"Authorization: Bearer {token.token}\r\n"
         # A token that ends very soon is used for the requests of the next moment all the same, then asked for again.
-        self._until = max(min(renew, ends - _EARLY), time.time() + 1)
+        self._until = max(min(renew, ends - EARLY), time.time() + 1)
 
     def forget(self) -> bool:
         self._until = 0.0
