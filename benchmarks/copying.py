@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks.blobd import BUILT, ROOT, CompilerMissing, Service
 from benchmarks.cases import Case, chosen
-from benchmarks.goals import GOALS, PULL, Row, Rows, Run
+from benchmarks.goals import GOALS, PULL, STREAM, Row, Rows, Run
 from benchmarks.limits import limits
 from benchmarks.measuring import Cost, Failed, leave_when_told
 from benchmarks.tools import SOURCE, TARGET, TOOLS, Missing, Place, govlift
@@ -49,8 +49,8 @@ class Bench:
         """Case and tool -> what it said."""
         self._before: Mapping[str, Any] = {}
         """Counters of the service when the run began."""
-        self.starts: list[Run] = []
-        """What one of govlift's workers costs where there is nothing to copy, once before each case."""
+        self.starts: dict[str, list[Run]] = {PULL: [], STREAM: []}
+        """What one of govlift's workers costs by each route where there is nothing to copy, once before each case."""
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ
         }
@@ -81,10 +81,15 @@ class Bench:
             self.service.ask("drop", side="government", account=TARGET, container=container, whole=1)
 
     def measure_start(self) -> None:
-        """One more run over an empty container."""
-        case = Case("start", "an empty container", 0, 0, (PULL,))
+        """One more run over an empty container by each route."""
+        case = Case("start", "an empty container", 0, 0, tuple(self.starts))
         self._load(case)
-        self.starts.append(self._one(case, PULL))
+        for tool, runs in self.starts.items():
+            runs.append(self._one(case, tool))
+
+    def _start_cpu(self, tool: str) -> float:
+        runs = self.starts[STREAM if tool.startswith(STREAM) else PULL] if tool.startswith("govlift") else []
+        return median(run.cpu for run in runs) if runs else 0.0
 
     def _load(self, case: Case) -> None:
         ask = self.service.ask
@@ -159,7 +164,7 @@ class Bench:
                 self.cases[case].count,
                 self.cases[case].size,
                 tuple(runs),
-                median(run.cpu for run in self.starts) if self.starts and tool.startswith("govlift") else 0.0,
+                self._start_cpu(tool),
             )
             for (case, tool), runs in self.runs.items()
         }
@@ -221,11 +226,14 @@ def heading(bench: Bench) -> Iterator[str]:
     versions = sorted({TOOLS[tool].version() for tool in used} - {""})
     machine = f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}, {datetime.now(UTC):%F}"
     yield f"{machine}; {', '.join(versions)}."
-    if bench.starts:
-        ready, cpu = (median(values) for values in zip(*((run.start, run.cpu) for run in bench.starts), strict=True))
+    pulls, streams = bench.starts[PULL], bench.starts[STREAM]
+    if pulls:
+        ready = [median(run.start for run in runs) for runs in (pulls, streams)]
+        cpu = [median(run.cpu for run in runs) for runs in (pulls, streams)]
         yield (
-            f"A worker of govlift takes {ready:.2f} s to be ready, and {cpu:.2f} s of CPU "
-            "where nothing is to be copied. In brackets: ratios of time with the former, of CPU without the latter."
+            f"A worker of govlift takes {ready[0]:.2f} s to be ready where it may pull and {ready[1]:.2f} s where it "
+            f"streams, and {cpu[0]:.2f} and {cpu[1]:.2f} s of CPU where nothing is to be copied. "
+            "In brackets: ratios of time with the former, of CPU without the latter."
         )
     for tool, why in bench.skipped.items():
         yield f"Skipped: {tool}: {why}"
