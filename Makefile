@@ -31,8 +31,9 @@ demo: setup ## migrate the sample customer between two local clouds; report in b
 scale-demo: setup ## one migration on several workers with PostgreSQL and Prefect; one is killed, one joins
 	@$(BIN)/python -m flows.scaledemo build/scale-demo
 
+# A third of the tests' time is spent waiting for other processes, so three workers keep two cores busy.
 test: setup $(ORACLE) $(AUDITOR) ## every test, with Azurite as the oracle and the report in Chromium
-	@$(BIN)/python -m pytest -n 2 tests
+	@$(BIN)/python -m pytest -n 3 tests
 
 check: setup ## format, lint, strict types, layers, the quicker tests; under a minute on two cores
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint layers types unit

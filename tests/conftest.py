@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from sandbox import launcher
 from tests.schedule import LongestFirst
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# How long an example takes is the machine's affair: no test fails by the clock.
+hypothesis.settings.register_profile("govlift", deadline=None)
+hypothesis.settings.load_profile("govlift")
 
 
 @pytest.hookimpl(optionalhook=True)

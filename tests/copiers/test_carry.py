@@ -186,7 +186,7 @@ ROWS = st.lists(
 ).map(lambda several: [replace(row, name=f"é{n:03}") for n, row in enumerate(several)])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ROWS, st.integers(0, 12), st.integers(0, 12))
 def test_columns_say_what_rows_say(
     tmp_path_factory: pytest.TempPathFactory, every: list[EvidenceRow], low: int, high: int

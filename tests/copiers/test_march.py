@@ -42,7 +42,7 @@ async def paged(items: Sequence[T], cuts: Iterator[int]) -> AsyncIterator[list[T
         at += size
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(KEYS, KEYS, KEYS, st.lists(st.integers(0, 4), min_size=60, max_size=60))
 def test_pages_change_nothing(
     left: list[tuple[str, str]], right: list[tuple[str, str]], rows: list[tuple[str, str]], sizes: list[int]

@@ -39,7 +39,7 @@ def item(name: str, snapshot: str = "") -> ListedObject:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(NAMES, st.data())
 def test_each_run_is_hashed_whole_wherever_pages_end(names: list[str], data: st.DataObject) -> None:
     """Breaks when a boundary falls into another run, also where its own name is gone, or a page ends on it."""
@@ -111,9 +111,7 @@ def test_groups_never_split_a_name() -> None:
 # --- against the march ------------------------------------------------------------------------------------------------
 
 EXCLUDING = ("d",)
-RULES = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+RULES = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 AT_TARGET = st.lists(
     st.tuples(st.sampled_from(["delete", "touch", "tags", "extra", "tier", "snapshot"]), st.sampled_from("abcde")),
     max_size=2,

@@ -33,7 +33,7 @@ CHANGES = st.one_of(
     st.tuples(st.just("touch"), NAMES),
 )
 BATCH = st.lists(CHANGES, max_size=6)
-RUNS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RUNS = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 
 def do(pair: Pair, change: tuple[Any, ...]) -> None:
@@ -195,7 +195,7 @@ def test_killed_at_any_write_of_the_journal_the_next_run_makes_it_good(
     asyncio.run(history())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=st.lists(st.integers(1, 900), min_size=1, max_size=4), mode=st.sampled_from(["pull", "stream"]))
 def test_a_death_costs_at_most_one_batch_and_nothing_recorded_is_copied_twice(steps: list[int], mode: str) -> None:
     """Breaks when a finished object waits for more than its batch, or a recorded one is written or read again."""

@@ -281,7 +281,7 @@ class TestChain:
             ledger.writer.move_step(a_plan().id, "container/hollisdatagov/docs", StepState.DONE, now=NOW)
         assert ledger.reader.head() == before
 
-    @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         detail=st.dictionaries(
             st.text(),

@@ -63,7 +63,7 @@ def written(path: Path, rows: list[EvidenceRow], meta: dict[str, Any] | None = N
 
 
 @pytest.mark.slow
-@hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROWS, max_size=20, unique_by=lambda each: each.key))
 def test_rows_come_back_exactly(tmp_path: Path, rows: list[EvidenceRow]) -> None:
     rows.sort(key=lambda each: each.key.sort_key)

@@ -155,7 +155,7 @@ def tile(report: Report, key: str) -> Tile:
 
 
 @pytest.mark.slow
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(assessments(), copies(unlisted=2))
 def test_every_number_equals_the_rows_that_it_links_to(
     assessment: Assessment, copied: tuple[list[ShardRecord], list[ObjectNote]]
@@ -166,7 +166,7 @@ def test_every_number_equals_the_rows_that_it_links_to(
         assert report.number_behind(ref) == value, (where, ref)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(assessments(), copies())
 def test_tiles_count_the_input(assessment: Assessment, copied: tuple[list[ShardRecord], list[ObjectNote]]) -> None:
     """Breaks when the tiles and the tables are wrong together: here the counts are taken from what went in."""
@@ -184,7 +184,7 @@ def test_tiles_count_the_input(assessment: Assessment, copied: tuple[list[ShardR
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(assessments(), copies())
 def test_json_round_trip_and_no_false_alarm(
     assessment: Assessment, copied: tuple[list[ShardRecord], list[ObjectNote]]

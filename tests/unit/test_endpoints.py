@@ -65,7 +65,7 @@ def left_in(text: str) -> list[str]:
 
 @pytest.mark.slow
 @given(_text)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_no_commercial_suffix_is_left_in_a_rewritten_text(text: str) -> None:
     """Mutations that must fail it: capitals counted as others; a URL-encoded host not seen."""
     new, changes, unknown = rewrite(text, TABLE)

@@ -120,7 +120,7 @@ class Writer:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(OBJECTS, max_size=6), st.integers(), PLAIN)
 def test_both_ways_read_what_was_written(items: list[ListedObject], seed: int, marker: str) -> None:
     body = Writer(seed).page(items, marker)
@@ -137,7 +137,7 @@ DAMAGE = [
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(OBJECTS, max_size=3), st.integers(), st.data())
 def test_a_damaged_page_is_read_the_same_by_both_or_by_none(
     items: list[ListedObject], seed: int, data: st.DataObject

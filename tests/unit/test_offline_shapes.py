@@ -290,7 +290,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(JSON, min_size=1, max_size=3))
 def test_any_json_is_resources_and_gaps_that_balance_or_a_named_refusal(documents: list[Any]) -> None:
     try:
@@ -301,7 +301,7 @@ def test_any_json_is_resources_and_gaps_that_balance_or_a_named_refusal(document
     json.dumps(files_to_json(found.files))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(JSON, max_size=6))
 def test_every_entry_of_a_list_is_accounted_for(entries: list[Any]) -> None:
     """Breaks when an entry that is no wrapper of others vanishes."""

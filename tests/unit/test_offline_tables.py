@@ -270,7 +270,7 @@ CELLS = st.text(alphabet="ab,;\"\n\r\t ='{}[]:|\x00ü", max_size=8) | st.sampled
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.lists(CELLS, max_size=4), max_size=6), st.sampled_from([",", ";", "\t"]), st.booleans())
 def test_any_table_is_resources_and_gaps_that_balance(rows: list[list[str]], delimiter: str, raw: bool) -> None:
     """Every row that is not blank and no heading is an entry, whatever its cells hold."""
@@ -284,7 +284,7 @@ def test_any_table_is_resources_and_gaps_that_balance(rows: list[list[str]], del
     assert found.files[0].entries == len(full) + 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=80), st.sampled_from(["x.csv", "x.json", "x.txt", "x.xlsx", "x"]))
 def test_any_bytes_are_no_traceback(content: bytes, name: str) -> None:
     good = of_bytes("good.json", json.dumps([{"id": VM_ID}]).encode())

@@ -281,7 +281,7 @@ RESOURCES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(RESOURCES, max_size=3), st.dictionaries(st.sampled_from(["a", "b", "copy"]), VALUES, max_size=3))
 def test_any_template_balances_and_never_fails(resources: list[Any], table: dict[str, Any]) -> None:
     parameters = {name: {"defaultValue": inner} for name, inner in table.items()}

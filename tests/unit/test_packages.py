@@ -203,7 +203,7 @@ def estates(draw: st.DrawFn) -> list[Resource]:
     return [res(group, kind, f"r{n}", refs=draw(targets)) for n, (group, kind) in enumerate(places)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(estates(), st.randoms(use_true_random=False))
 def test_any_estate_every_resource_once_in_an_order_that_holds(estate: list[Resource], dice: random.Random) -> None:
     made = packed(*estate)

@@ -24,7 +24,7 @@ def exact(sample: Sample, confidence: Fraction) -> int:
     return best
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_the_bound_is_the_exact_one(data: st.DataObject) -> None:
     population = data.draw(st.integers(1, 60))
