@@ -323,6 +323,7 @@ def test_one_blob_gets_no_more_than_it_takes(mode: str, monkeypatch: pytest.Monk
     assert 1.8 < jump_loop.run(work()) < 2.2, "500 a second, of which 50 are free at the start"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", [Pair, StartingPair], ids=["lanes", "express"])
 @pytest.mark.parametrize("mode", ["pull", "stream"])
 def test_outside_of_the_hours_no_request_is_sent(pair: type[Pair], mode: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ async def paged(items: Sequence[T], cuts: Iterator[int]) -> AsyncIterator[list[T
         at += size
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(KEYS, KEYS, KEYS, st.lists(st.integers(0, 4), min_size=60, max_size=60))
 def test_pages_change_nothing(

@@ -83,6 +83,7 @@ def test_it_grows_to_the_maximum_where_nothing_complains() -> None:
     assert service.served > 8_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edge", [8, 100, 300])
 def test_it_converges_below_the_edge_of_a_service_that_throttles(edge: int) -> None:
     """Breaks when it oscillates across the edge, hammers it, or stays far below it."""
@@ -99,6 +100,7 @@ def test_it_converges_below_the_edge_of_a_service_that_throttles(edge: int) -> N
     assert (service.served - served) / 30 > 0.7 * edge / service.seconds
 
 
+@pytest.mark.slow
 def test_it_recovers_when_the_service_does() -> None:
     """Breaks when throttling once is throttling for good."""
     service = Service(edge=20)

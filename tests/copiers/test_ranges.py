@@ -74,6 +74,7 @@ PIECES = st.sampled_from(["a", "b", "0", "9", "/", "-", "é", "~", "z"])
 ANY = st.text(PIECES, min_size=1, max_size=7)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     st.lists(st.one_of(ANY, st.integers(0, 10**6).map(lambda n: f"run/{n:07d}"), st.uuids().map(str)), max_size=120),
@@ -133,6 +134,7 @@ def test_a_listing_out_of_order_is_refused() -> None:
         listed(service)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(ANY, min_size=2, max_size=8, unique=True), st.data())
 def test_a_guess_lies_where_it_was_asked_for(names: list[str], data: st.DataObject) -> None:

@@ -108,6 +108,7 @@ def naive(filters: Filters, item: ListedObject, listed: set[str]) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", sorted(PARTS))
 @given(data=st.data(), item=objects, listed=st.sets(names, max_size=3))
 def test_filters_take_what_a_naive_reading_takes(
@@ -122,6 +123,7 @@ def test_filters_take_what_a_naive_reading_takes(
         assert any(name in why for filters in several for name in [line.split(" ")[0] for line in filters.stated()])
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(name_filters(), objects, names, st.none() | names)
 def test_what_is_not_listed_could_not_have_passed(

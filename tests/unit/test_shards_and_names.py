@@ -66,6 +66,7 @@ def test_shards_of_a_small_container_are_smaller_and_end_before_a_page_does() ->
     assert shard_size(300, 10**7) == 300, "what the settings ask for"
 
 
+@pytest.mark.slow
 @given(
     counts=st.lists(st.integers(1, 400), max_size=60), most=st.sampled_from([40, 400, 5_000, 50_000]),
 )  # fmt: skip
