@@ -17,7 +17,7 @@ from tests.schedule import LongestFirst
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# How long an example takes is the machine's affair: no test fails by the clock.
+# How long an example takes is the machine's affair, above all beside other tests.
 hypothesis.settings.register_profile("govlift", deadline=None)
 hypothesis.settings.load_profile("govlift")
 

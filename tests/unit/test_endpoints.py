@@ -257,9 +257,9 @@ def test_the_report_repeats_no_secret_and_every_number_has_its_rows() -> None:
 @pytest.mark.slow
 def test_ten_thousand_resources_take_a_second_or_two() -> None:
     many = [site(A="https://hc.blob.core.windows.net/", B="x" * 200, C="/subscriptions/s/resourceGroups/g")] * 10_000
-    began = time.perf_counter()
+    began = time.process_time()
     scan_endpoints(many, TABLE)
-    assert time.perf_counter() - began < 10, "about 1 s on two cores; the limit leaves room for a busy machine"
+    assert time.process_time() - began < 10, "about 1 s; minutes where each text is searched anew"
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,6 @@ def reaches(start: str, goal: str, needs: dict[tuple[str, str], int]) -> bool:
 def test_a_long_text_is_gone_through_once() -> None:
     """A long text without an id or a host must not be searched again and again from each of its letters."""
     blob = res("g", SITE, "s", packed="A" * 400_000, dotted="a." * 200_000)
-    began = time.perf_counter()
+    began = time.process_time()
     assert find_dependencies(inv(blob, res("g", STORE, "st")), COUPLING) == Dependencies((), ())
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
